@@ -1,0 +1,52 @@
+import * as z from 'zod/mini';
+
+/**
+ * `harnesses/<id>/harness.json`: how one kind of coding agent runs. Texts may hold `${…}` variables, filled by the runner when it starts
+ * the agent: `${model}`, `${modelUrl}` (loopback base URL of the model port, no path), `${workspace}`, `${home}`, `${agents}` (the folder in
+ * which this harness is installed), `${node}` (Node's binary), `${agentSessionId}`, `${mode}`, `${secret:<name>}` (random, per sandbox).
+ */
+const argv = z.array(z.string()).check(z.minLength(1));
+const environment = z.record(z.string(), z.string());
+
+export const harnessRecord = z.strictObject({
+  id: z.string().check(z.regex(/^[a-z][a-z0-9-]{0,63}$/)),
+  title: z.string(),
+  version: z.string(),
+  /** Protocol of its model traffic; `none`: it needs no model. */
+  protocol: z.enum(['none', 'chat', 'responses', 'messages', 'gemini']),
+  /** npm packages at exact versions, with a lock file beside the record; absent: bundled with Berth. */
+  install: z.optional(z.strictObject({ lockFile: z.string(), packages: z.record(z.string(), z.string()), files: z.array(z.string()) })),
+  acp: z.strictObject({ argv, env: z.optional(environment) }),
+  env: environment,
+  /** Written before the agent starts, only where absent unless `overwrite`. */
+  files: z.array(z.strictObject({ path: z.string(), content: z.string(), overwrite: z.optional(z.boolean()) })),
+  /** Berth's mode → how this agent is told. */
+  modes: z.record(
+    z.string(),
+    z.strictObject({
+      name: z.string(),
+      description: z.optional(z.string()),
+      acpMode: z.optional(z.string()),
+      config: z.optional(environment),
+      /** Changing to it takes a new agent process. */
+      restart: z.optional(z.boolean()),
+    }),
+  ),
+  model: z.strictObject({ acpConfigOption: z.optional(z.string()), acpSetModel: z.optional(z.boolean()), restart: z.optional(z.boolean()), suggestions: z.optional(z.array(z.string())) }),
+  /** How its own TUI opens the conversation: `attach` beside the chat, `handover` instead of it. */
+  terminal: z.strictObject({ kind: z.enum(['attach', 'handover', 'none']), argv: z.optional(argv), env: z.optional(environment) }),
+  /** Where its state lives below `${home}`, for people who look. */
+  state: z.array(z.string()),
+  timeouts: z.strictObject({ initializeMs: z.int(), newSessionMs: z.int(), loadMs: z.int(), cancelMs: z.int() }),
+  quirks: z.optional(z.array(z.string())),
+});
+export type HarnessRecord = z.infer<typeof harnessRecord>;
+
+/** Fills `${name}`; an unknown name is a bug of the record and throws. */
+export function fill(text: string, values: Readonly<Record<string, string>>): string {
+  return text.replace(/\$\{([^}]+)\}/g, (_whole, name: string) => {
+    const value = values[name];
+    if (value === undefined) throw new Error(`harness record names an unknown variable: \${${name}}`);
+    return value;
+  });
+}
