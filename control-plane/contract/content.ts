@@ -16,11 +16,17 @@ export const contentBlock = z.discriminatedUnion('type', [
       blob: z.optional(base64),
     }),
   }),
-  z.strictObject({ type: z.literal('image'), mimeType: z.string().check(z.regex(/^image\/[a-z0-9.+-]+$/)), data: base64 }),
+  z.strictObject({
+    type: z.literal('image'),
+    mimeType: z.string().check(z.regex(/^image\/[a-z0-9.+-]+$/)),
+    data: base64,
+  }),
 ]);
 export type ContentBlock = z.infer<typeof contentBlock>;
 
-export const prompt = z.array(contentBlock).check(z.minLength(1, 'must not be empty'), z.maxLength(100));
+export const prompt = z
+  .array(contentBlock)
+  .check(z.minLength(1, 'must not be empty'), z.maxLength(100));
 
 /** The plain text of content, for titles, hashes and screens without images. */
 export function plainText(content: readonly ContentBlock[]): string {

@@ -3,27 +3,69 @@ import { contentBlock } from './content.ts';
 import { person, seq, timestamp, usd, uuid } from './scalars.ts';
 
 export const sessionStatuses = [
-  'starting', 'idle', 'running', 'waiting', 'stalled', 'suspending', 'suspended', 'waking', 'failed', 'lost',
+  'starting',
+  'idle',
+  'running',
+  'waiting',
+  'stalled',
+  'suspending',
+  'suspended',
+  'waking',
+  'failed',
+  'lost',
 ] as const;
 export type SessionStatus = (typeof sessionStatuses)[number];
 
 export const sandboxPhases = [
-  'requested', 'installing', 'creating', 'starting', 'agent-starting', 'ready',
-  'suspending', 'suspended', 'waking', 'failed', 'lost', 'removed',
+  'requested',
+  'installing',
+  'creating',
+  'starting',
+  'agent-starting',
+  'ready',
+  'suspending',
+  'suspended',
+  'waking',
+  'failed',
+  'lost',
+  'removed',
 ] as const;
 export type SandboxPhase = (typeof sandboxPhases)[number];
 
-export const turnStates = ['queued', 'sent', 'accepted', 'running', 'done', 'cancelled', 'failed', 'unknown'] as const;
+export const turnStates = [
+  'queued',
+  'sent',
+  'accepted',
+  'running',
+  'done',
+  'cancelled',
+  'failed',
+  'unknown',
+] as const;
 export type TurnState = (typeof turnStates)[number];
 
 export const toolStatuses = ['pending', 'running', 'completed', 'failed', 'interrupted'] as const;
 export type ToolStatus = (typeof toolStatuses)[number];
-export const toolKinds = ['read', 'edit', 'delete', 'move', 'search', 'execute', 'think', 'fetch', 'switch_mode', 'other'] as const;
+export const toolKinds = [
+  'read',
+  'edit',
+  'delete',
+  'move',
+  'search',
+  'execute',
+  'think',
+  'fetch',
+  'switch_mode',
+  'other',
+] as const;
 export type ToolKind = (typeof toolKinds)[number];
 export const optionKinds = ['allow_once', 'allow_always', 'reject_once', 'reject_always'] as const;
 
 export const usageTotals = z.object({
-  inputTokens: z.int(), outputTokens: z.int(), cachedTokens: z.optional(z.int()), costUsd: z.optional(usd),
+  inputTokens: z.int(),
+  outputTokens: z.int(),
+  cachedTokens: z.optional(z.int()),
+  costUsd: z.optional(usd),
 });
 export type UsageTotals = z.infer<typeof usageTotals>;
 
@@ -31,20 +73,34 @@ const range = z.object({ from: seq, to: seq });
 const budget = z.object({ limitUsd: usd, spentUsd: usd });
 const failure = z.object({ code: z.string(), detail: z.string() });
 
-export const approvalOption = z.object({ optionId: z.string(), name: z.string(), kind: z.enum(optionKinds) });
+export const approvalOption = z.object({
+  optionId: z.string(),
+  name: z.string(),
+  kind: z.enum(optionKinds),
+});
 export type ApprovalOption = z.infer<typeof approvalOption>;
 export const fact = z.object({ label: z.string(), value: z.string() });
 
 export const planEntry = z.object({
-  content: z.string(), status: z.enum(['pending', 'in_progress', 'completed']), priority: z.optional(z.enum(['high', 'medium', 'low'])),
+  content: z.string(),
+  status: z.enum(['pending', 'in_progress', 'completed']),
+  priority: z.optional(z.enum(['high', 'medium', 'low'])),
 });
 export type PlanEntry = z.infer<typeof planEntry>;
 
 /** One file's change inside a tool call; `oldText` is absent for a new file. */
-export const toolDiff = z.object({ path: z.string(), oldText: z.optional(z.string()), newText: z.string() });
+export const toolDiff = z.object({
+  path: z.string(),
+  oldText: z.optional(z.string()),
+  newText: z.string(),
+});
 export type ToolDiff = z.infer<typeof toolDiff>;
 
-const messagePayload = z.object({ messageId: z.string(), content: z.array(contentBlock), supersedes: z.optional(range) });
+const messagePayload = z.object({
+  messageId: z.string(),
+  content: z.array(contentBlock),
+  supersedes: z.optional(range),
+});
 const deltaPayload = z.object({ messageId: z.string(), text: z.string() });
 
 /** Payload of each kind of event. Readers ignore kinds and fields that they do not know. */
@@ -56,12 +112,26 @@ export const eventPayloads = {
     progress: z.optional(z.object({ done: z.number(), total: z.number(), unit: z.string() })),
     logs: z.optional(z.array(z.string())),
   }),
-  'turn.queued': z.object({ turnId: uuid, prompt: z.optional(z.array(contentBlock)), by: z.optional(person), position: z.optional(z.int()) }),
+  'turn.queued': z.object({
+    turnId: uuid,
+    prompt: z.optional(z.array(contentBlock)),
+    by: z.optional(person),
+    position: z.optional(z.int()),
+  }),
   'turn.started': z.object({ turnId: uuid }),
   'turn.ended': z.object({
-    turnId: uuid, state: z.enum(turnStates), stopReason: z.optional(z.string()), error: z.optional(failure), usage: z.optional(usageTotals),
+    turnId: uuid,
+    state: z.enum(turnStates),
+    stopReason: z.optional(z.string()),
+    error: z.optional(failure),
+    usage: z.optional(usageTotals),
   }),
-  'message.user': z.object({ messageId: z.string(), turnId: uuid, content: z.array(contentBlock), by: z.optional(person) }),
+  'message.user': z.object({
+    messageId: z.string(),
+    turnId: uuid,
+    content: z.array(contentBlock),
+    by: z.optional(person),
+  }),
   'message.delta': deltaPayload,
   message: messagePayload,
   'thought.delta': deltaPayload,
@@ -75,24 +145,58 @@ export const eventPayloads = {
     content: z.optional(z.array(contentBlock)),
     diff: z.optional(z.array(toolDiff)),
     rawInput: z.optional(z.unknown()),
-    output: z.optional(z.union([z.object({ text: z.string() }), z.object({ blobId: uuid, bytes: z.int() })])),
+    output: z.optional(
+      z.union([z.object({ text: z.string() }), z.object({ blobId: uuid, bytes: z.int() })]),
+    ),
     exitCode: z.optional(z.int()),
   }),
   plan: z.object({ entries: z.array(planEntry) }),
-  commands: z.object({ commands: z.array(z.object({ name: z.string(), description: z.string(), hint: z.optional(z.string()) })) }),
-  mode: z.object({ current: z.string(), choices: z.array(z.object({ id: z.string(), name: z.string(), description: z.optional(z.string()) })) }),
+  commands: z.object({
+    commands: z.array(
+      z.object({ name: z.string(), description: z.string(), hint: z.optional(z.string()) }),
+    ),
+  }),
+  mode: z.object({
+    current: z.string(),
+    choices: z.array(
+      z.object({ id: z.string(), name: z.string(), description: z.optional(z.string()) }),
+    ),
+  }),
   'approval.requested': z.object({
-    approvalId: uuid, revision: z.int(), turnId: z.optional(uuid), toolCallId: z.optional(z.string()), title: z.string(),
-    facts: z.optional(z.array(fact)), options: z.array(approvalOption), deadline: z.optional(timestamp),
+    approvalId: uuid,
+    revision: z.int(),
+    turnId: z.optional(uuid),
+    toolCallId: z.optional(z.string()),
+    title: z.string(),
+    facts: z.optional(z.array(fact)),
+    options: z.array(approvalOption),
+    deadline: z.optional(timestamp),
   }),
   'approval.resolved': z.object({
-    approvalId: uuid, state: z.enum(['decided', 'superseded', 'expired']), optionId: z.optional(z.string()), by: z.optional(person), note: z.optional(z.string()),
+    approvalId: uuid,
+    state: z.enum(['decided', 'superseded', 'expired']),
+    optionId: z.optional(z.string()),
+    by: z.optional(person),
+    note: z.optional(z.string()),
   }),
   usage: z.object({
-    inputTokens: z.int(), outputTokens: z.int(), cachedTokens: z.optional(z.int()), costUsd: z.optional(usd), model: z.optional(z.string()), budget: z.optional(budget),
+    inputTokens: z.int(),
+    outputTokens: z.int(),
+    cachedTokens: z.optional(z.int()),
+    costUsd: z.optional(usd),
+    model: z.optional(z.string()),
+    budget: z.optional(budget),
   }),
-  'terminal.opened': z.object({ terminalId: uuid, kind: z.enum(['agent', 'shell']), by: z.optional(person) }),
-  'terminal.closed': z.object({ terminalId: uuid, exitCode: z.optional(z.int()), reason: z.optional(z.string()) }),
+  'terminal.opened': z.object({
+    terminalId: uuid,
+    kind: z.enum(['agent', 'shell']),
+    by: z.optional(person),
+  }),
+  'terminal.closed': z.object({
+    terminalId: uuid,
+    exitCode: z.optional(z.int()),
+    reason: z.optional(z.string()),
+  }),
   notice: z.object({ code: z.string(), text: z.string() }),
   error: z.object({ code: z.string(), detail: z.string() }),
 } as const;
@@ -117,7 +221,12 @@ export type Event = { [K in EventKind]: EventOf<K> }[EventKind];
 
 /** The envelope only: payloads of kinds that this build does not know pass untouched. */
 export const eventEnvelope = z.object({
-  sessionId: uuid, seq: z.int().check(z.positive()), at: timestamp, kind: z.string(), turnId: z.optional(uuid), payload: z.record(z.string(), z.unknown()),
+  sessionId: uuid,
+  seq: z.int().check(z.positive()),
+  at: timestamp,
+  kind: z.string(),
+  turnId: z.optional(uuid),
+  payload: z.record(z.string(), z.unknown()),
 });
 
 export function isKnownKind(kind: string): kind is EventKind {

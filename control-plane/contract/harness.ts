@@ -15,11 +15,19 @@ export const harnessRecord = z.strictObject({
   /** Protocol of its model traffic; `none`: it needs no model. */
   protocol: z.enum(['none', 'chat', 'responses', 'messages', 'gemini']),
   /** npm packages at exact versions, with a lock file beside the record; absent: bundled with Berth. */
-  install: z.optional(z.strictObject({ lockFile: z.string(), packages: z.record(z.string(), z.string()), files: z.array(z.string()) })),
+  install: z.optional(
+    z.strictObject({
+      lockFile: z.string(),
+      packages: z.record(z.string(), z.string()),
+      files: z.array(z.string()),
+    }),
+  ),
   acp: z.strictObject({ argv, env: z.optional(environment) }),
   env: environment,
   /** Written before the agent starts, only where absent unless `overwrite`. */
-  files: z.array(z.strictObject({ path: z.string(), content: z.string(), overwrite: z.optional(z.boolean()) })),
+  files: z.array(
+    z.strictObject({ path: z.string(), content: z.string(), overwrite: z.optional(z.boolean()) }),
+  ),
   /** Berth's mode → how this agent is told. */
   modes: z.record(
     z.string(),
@@ -32,12 +40,26 @@ export const harnessRecord = z.strictObject({
       restart: z.optional(z.boolean()),
     }),
   ),
-  model: z.strictObject({ acpConfigOption: z.optional(z.string()), acpSetModel: z.optional(z.boolean()), restart: z.optional(z.boolean()), suggestions: z.optional(z.array(z.string())) }),
+  model: z.strictObject({
+    acpConfigOption: z.optional(z.string()),
+    acpSetModel: z.optional(z.boolean()),
+    restart: z.optional(z.boolean()),
+    suggestions: z.optional(z.array(z.string())),
+  }),
   /** How its own TUI opens the conversation: `attach` beside the chat, `handover` instead of it. */
-  terminal: z.strictObject({ kind: z.enum(['attach', 'handover', 'none']), argv: z.optional(argv), env: z.optional(environment) }),
+  terminal: z.strictObject({
+    kind: z.enum(['attach', 'handover', 'none']),
+    argv: z.optional(argv),
+    env: z.optional(environment),
+  }),
   /** Where its state lives below `${home}`, for people who look. */
   state: z.array(z.string()),
-  timeouts: z.strictObject({ initializeMs: z.int(), newSessionMs: z.int(), loadMs: z.int(), cancelMs: z.int() }),
+  timeouts: z.strictObject({
+    initializeMs: z.int(),
+    newSessionMs: z.int(),
+    loadMs: z.int(),
+    cancelMs: z.int(),
+  }),
   quirks: z.optional(z.array(z.string())),
 });
 export type HarnessRecord = z.infer<typeof harnessRecord>;
@@ -46,7 +68,8 @@ export type HarnessRecord = z.infer<typeof harnessRecord>;
 export function fill(text: string, values: Readonly<Record<string, string>>): string {
   return text.replace(/\$\{([^}]+)\}/g, (_whole, name: string) => {
     const value = values[name];
-    if (value === undefined) throw new Error(`harness record names an unknown variable: \${${name}}`);
+    if (value === undefined)
+      throw new Error(`harness record names an unknown variable: \${${name}}`);
     return value;
   });
 }

@@ -64,25 +64,86 @@ export const runnerFrame = z.discriminatedUnion('op', [
     runnerId: uuid,
     version: z.string(),
     /** Sessions with a journal on this runner: `lastN` is the highest number given out so far. */
-    sessions: z.array(z.object({ sessionId: uuid, sourceId: uuid, lastN: z.int(), generation: z.int() })),
+    sessions: z.array(
+      z.object({ sessionId: uuid, sourceId: uuid, lastN: z.int(), generation: z.int() }),
+    ),
   }),
-  z.object({ op: z.literal('events'), sessionId: uuid, sourceId: uuid, items: z.array(sourceItem) }),
+  z.object({
+    op: z.literal('events'),
+    sessionId: uuid,
+    sourceId: uuid,
+    items: z.array(sourceItem),
+  }),
   z.object({ op: z.literal('accepted'), sessionId: uuid, turnId: uuid }),
-  z.object({ op: z.literal('refused'), sessionId: uuid, turnId: uuid, code: z.string(), detail: z.string() }),
+  z.object({
+    op: z.literal('refused'),
+    sessionId: uuid,
+    turnId: uuid,
+    code: z.string(),
+    detail: z.string(),
+  }),
   z.object({ op: z.literal('result'), id: z.int(), ok: z.literal(true), value: z.unknown() }),
-  z.object({ op: z.literal('result'), id: z.int(), ok: z.literal(false), code: z.string(), detail: z.string() }),
+  z.object({
+    op: z.literal('result'),
+    id: z.int(),
+    ok: z.literal(false),
+    code: z.string(),
+    detail: z.string(),
+  }),
   z.object({ op: z.literal('ping') }),
 ]);
 export type RunnerFrame = z.infer<typeof runnerFrame>;
 
 /** Calls that are answered by `result`. Params and values: `runnerMethods`. */
 export const runnerMethods = {
-  'files.list': { params: z.object({ path: z.string() }), value: z.object({ items: z.array(z.object({ name: z.string(), type: z.enum(['file', 'directory', 'link', 'other']), sizeBytes: z.int(), modifiedAtMs: z.number() })) }) },
-  'changes.list': { params: z.object({}), value: z.object({ base: z.optional(z.string()), files: z.array(z.object({ path: z.string(), from: z.optional(z.string()), status: z.enum(['added', 'modified', 'deleted', 'renamed']), added: z.int(), deleted: z.int(), binary: z.optional(z.boolean()) })) }) },
-  'logs.tail': { params: z.object({ source: z.enum(['runner', 'agent']), tail: z.int() }), value: z.object({ lines: z.array(z.string()) }) },
-  'terminal.open': { params: z.object({ terminalId: uuid, kind: z.enum(['agent', 'shell']), cols: z.int(), rows: z.int(), by: z.object({ id: z.string(), name: z.string() }) }), value: z.object({}) },
+  'files.list': {
+    params: z.object({ path: z.string() }),
+    value: z.object({
+      items: z.array(
+        z.object({
+          name: z.string(),
+          type: z.enum(['file', 'directory', 'link', 'other']),
+          sizeBytes: z.int(),
+          modifiedAtMs: z.number(),
+        }),
+      ),
+    }),
+  },
+  'changes.list': {
+    params: z.object({}),
+    value: z.object({
+      base: z.optional(z.string()),
+      files: z.array(
+        z.object({
+          path: z.string(),
+          from: z.optional(z.string()),
+          status: z.enum(['added', 'modified', 'deleted', 'renamed']),
+          added: z.int(),
+          deleted: z.int(),
+          binary: z.optional(z.boolean()),
+        }),
+      ),
+    }),
+  },
+  'logs.tail': {
+    params: z.object({ source: z.enum(['runner', 'agent']), tail: z.int() }),
+    value: z.object({ lines: z.array(z.string()) }),
+  },
+  'terminal.open': {
+    params: z.object({
+      terminalId: uuid,
+      kind: z.enum(['agent', 'shell']),
+      cols: z.int(),
+      rows: z.int(),
+      by: z.object({ id: z.string(), name: z.string() }),
+    }),
+    value: z.object({}),
+  },
   'terminal.close': { params: z.object({ terminalId: uuid }), value: z.object({}) },
-  'terminal.screen': { params: z.object({ terminalId: uuid }), value: z.object({ cols: z.int(), rows: z.int(), offset: z.int(), text: z.string() }) },
+  'terminal.screen': {
+    params: z.object({ terminalId: uuid }),
+    value: z.object({ cols: z.int(), rows: z.int(), offset: z.int(), text: z.string() }),
+  },
   'agent.restart': { params: z.object({}), value: z.object({}) },
   'agent.take-back': { params: z.object({}), value: z.object({}) },
   'mode.set': { params: z.object({ mode: z.string() }), value: z.object({}) },
@@ -100,7 +161,13 @@ export type RunnerValue<M extends RunnerMethod> = z.infer<(typeof runnerMethods)
  * `terminal`: binary frames are exactly those of the public terminal socket, both ways.
  */
 export const streamPurpose = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('terminal'), terminalId: uuid, cols: z.int(), rows: z.int(), offset: z.optional(z.int()) }),
+  z.object({
+    kind: z.literal('terminal'),
+    terminalId: uuid,
+    cols: z.int(),
+    rows: z.int(),
+    offset: z.optional(z.int()),
+  }),
   /** meta {sizeBytes, modifiedAtMs, etag}. `rev: base`: the file as it was in the session's base. */
   z.object({ kind: z.literal('file.read'), path: z.string(), rev: z.optional(z.literal('base')) }),
   /** Answers meta {etag} after the file was replaced atomically. `ifMatch`: refuse with code `version-stale`. */
@@ -113,15 +180,31 @@ export type StreamPurpose = z.infer<typeof streamPurpose>;
 
 export const controlFrame = z.discriminatedUnion('op', [
   /** `lastSourceSeq`: what the log already holds of `sourceId`. A session that is not listed is not ours: drop it (`purge`). */
-  z.object({ op: z.literal('welcome'), sessions: z.array(z.object({ sessionId: uuid, sourceId: uuid, lastSourceSeq: seq })), purge: z.array(uuid) }),
+  z.object({
+    op: z.literal('welcome'),
+    sessions: z.array(z.object({ sessionId: uuid, sourceId: uuid, lastSourceSeq: seq })),
+    purge: z.array(uuid),
+  }),
   z.object({ op: z.literal('bind'), session: sessionSpec }),
   /** Stop everything of this session here; `purge`: also forget its journal. */
   z.object({ op: z.literal('unbind'), sessionId: uuid, purge: z.boolean() }),
   z.object({ op: z.literal('ack'), sessionId: uuid, sourceId: uuid, n: z.int() }),
   z.object({ op: z.literal('turn'), sessionId: uuid, turnId: uuid, prompt: z.array(contentBlock) }),
   z.object({ op: z.literal('cancel'), sessionId: uuid, turnId: uuid }),
-  z.object({ op: z.literal('decide'), sessionId: uuid, approvalId: uuid, optionId: z.string(), note: z.optional(z.string()) }),
-  z.object({ op: z.literal('call'), id: z.int(), sessionId: uuid, method: z.string(), params: z.unknown() }),
+  z.object({
+    op: z.literal('decide'),
+    sessionId: uuid,
+    approvalId: uuid,
+    optionId: z.string(),
+    note: z.optional(z.string()),
+  }),
+  z.object({
+    op: z.literal('call'),
+    id: z.int(),
+    sessionId: uuid,
+    method: z.string(),
+    params: z.unknown(),
+  }),
   z.object({ op: z.literal('stream'), streamId: uuid, sessionId: uuid, purpose: streamPurpose }),
   z.object({ op: z.literal('pong') }),
 ]);

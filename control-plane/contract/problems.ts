@@ -25,7 +25,10 @@ export const problems = {
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'This media type is not understood' },
   'host-refused': { status: 421, title: 'This server does not answer for that host' },
-  'idempotency-key-reused': { status: 422, title: 'The idempotency key was used for another request' },
+  'idempotency-key-reused': {
+    status: 422,
+    title: 'The idempotency key was used for another request',
+  },
   'turn-id-reused': { status: 422, title: 'The turn id was used for another prompt' },
   'harness-unknown': { status: 422, title: 'No such harness' },
   'model-required': { status: 422, title: 'This harness needs a model' },

@@ -1,20 +1,39 @@
 import * as z from 'zod/mini';
 import { prompt } from './content.ts';
-import { approvalOption, fact, sandboxPhases, sessionStatuses, turnStates, usageTotals } from './events.ts';
+import {
+  approvalOption,
+  fact,
+  sandboxPhases,
+  sessionStatuses,
+  turnStates,
+  usageTotals,
+} from './events.ts';
 import { line, person, seq, text, timestamp, usd, uuid } from './scalars.ts';
 
 /** A host name as the egress proxy compares it: lower case, no dot at the end; `*.` in front covers sub-domains. */
-export const egressHost = z.string().check(
-  z.maxLength(253),
-  z.regex(/^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'only the host name, without "https://" and "/"'),
-);
-export const environmentName = z.string().check(z.regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'not a variable name'));
+export const egressHost = z
+  .string()
+  .check(
+    z.maxLength(253),
+    z.regex(
+      /^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+      'only the host name, without "https://" and "/"',
+    ),
+  );
+export const environmentName = z
+  .string()
+  .check(z.regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'not a variable name'));
 export const agentMode = z.enum(['ask', 'auto']);
 export type AgentMode = z.infer<typeof agentMode>;
 
 /** `https://` only: the egress proxy is blind, so nothing but TLS names its host. */
 export const repository = z.strictObject({
-  url: z.string().check(z.maxLength(2048), z.regex(/^https:\/\/[^\s@/]+\/[^\s]+$/, 'an https:// address without a user in it')),
+  url: z
+    .string()
+    .check(
+      z.maxLength(2048),
+      z.regex(/^https:\/\/[^\s@/]+\/[^\s]+$/, 'an https:// address without a user in it'),
+    ),
   ref: z.optional(line(255)),
 });
 
@@ -30,7 +49,13 @@ const agentFields = {
   idleSuspendMs: z.optional(z.int().check(z.minimum(60_000), z.maximum(2_592_000_000))),
 };
 
-export const agent = z.object({ id: uuid, ...agentFields, version: z.int(), createdAt: timestamp, updatedAt: timestamp });
+export const agent = z.object({
+  id: uuid,
+  ...agentFields,
+  version: z.int(),
+  createdAt: timestamp,
+  updatedAt: timestamp,
+});
 export type Agent = z.infer<typeof agent>;
 export const createAgent = z.strictObject({ ...agentFields, mode: z._default(agentMode, 'ask') });
 export type CreateAgent = z.infer<typeof createAgent>;
@@ -42,13 +67,20 @@ export const patchAgent = z.strictObject({
   instructions: z.optional(z.nullable(text(64_000))),
   mode: z.optional(agentMode),
   repository: z.optional(z.nullable(repository)),
-  egress: z.optional(z.nullable(z.strictObject({ allow: z.array(egressHost).check(z.maxLength(200)) }))),
+  egress: z.optional(
+    z.nullable(z.strictObject({ allow: z.array(egressHost).check(z.maxLength(200)) })),
+  ),
   env: z.optional(z.nullable(z.record(environmentName, text(32_768)))),
   idleSuspendMs: z.optional(z.nullable(z.int().check(z.minimum(60_000), z.maximum(2_592_000_000)))),
 });
 export type PatchAgent = z.infer<typeof patchAgent>;
 
-export const sandboxView = z.object({ driver: z.string(), phase: z.enum(sandboxPhases), isolated: z.boolean(), detail: z.optional(z.string()) });
+export const sandboxView = z.object({
+  driver: z.string(),
+  phase: z.enum(sandboxPhases),
+  isolated: z.boolean(),
+  detail: z.optional(z.string()),
+});
 
 export const session = z.object({
   id: uuid,
@@ -116,7 +148,10 @@ export const turn = z.object({
 export type Turn = z.infer<typeof turn>;
 export const createTurn = z.strictObject({ id: uuid, prompt });
 export type CreateTurn = z.infer<typeof createTurn>;
-export const patchTurn = z.strictObject({ prompt: z.optional(prompt), position: z.optional(z.int().check(z.minimum(0))) });
+export const patchTurn = z.strictObject({
+  prompt: z.optional(prompt),
+  position: z.optional(z.int().check(z.minimum(0))),
+});
 export type PatchTurn = z.infer<typeof patchTurn>;
 export const settleTurn = z.strictObject({ answer: z.enum(['resend', 'arrived', 'drop']) });
 export type SettleTurn = z.infer<typeof settleTurn>;
@@ -141,69 +176,134 @@ export const approval = z.object({
   createdAt: timestamp,
 });
 export type Approval = z.infer<typeof approval>;
-export const decideApproval = z.strictObject({ optionId: text(200), revision: z.int(), note: z.optional(text(4000)) });
+export const decideApproval = z.strictObject({
+  optionId: text(200),
+  revision: z.int(),
+  note: z.optional(text(4000)),
+});
 export type DecideApproval = z.infer<typeof decideApproval>;
 
-const terminalSize = { cols: z.int().check(z.minimum(2), z.maximum(1000)), rows: z.int().check(z.minimum(2), z.maximum(1000)) };
+const terminalSize = {
+  cols: z.int().check(z.minimum(2), z.maximum(1000)),
+  rows: z.int().check(z.minimum(2), z.maximum(1000)),
+};
 export const terminal = z.object({
-  id: uuid, sessionId: uuid, kind: z.enum(['agent', 'shell']), cols: z.int(), rows: z.int(),
-  state: z.enum(['open', 'closed']), exitCode: z.optional(z.int()), reason: z.optional(z.string()),
-  createdBy: person, createdAt: timestamp, closedAt: z.optional(timestamp),
+  id: uuid,
+  sessionId: uuid,
+  kind: z.enum(['agent', 'shell']),
+  cols: z.int(),
+  rows: z.int(),
+  state: z.enum(['open', 'closed']),
+  exitCode: z.optional(z.int()),
+  reason: z.optional(z.string()),
+  createdBy: person,
+  createdAt: timestamp,
+  closedAt: z.optional(timestamp),
 });
 export type Terminal = z.infer<typeof terminal>;
 export const createTerminal = z.strictObject({ kind: z.enum(['agent', 'shell']), ...terminalSize });
 export type CreateTerminal = z.infer<typeof createTerminal>;
-export const terminalScreen = z.object({ cols: z.int(), rows: z.int(), offset: z.int(), text: z.string() });
+export const terminalScreen = z.object({
+  cols: z.int(),
+  rows: z.int(),
+  offset: z.int(),
+  text: z.string(),
+});
 export type TerminalScreen = z.infer<typeof terminalScreen>;
 
-export const fileEntry = z.object({ name: z.string(), type: z.enum(['file', 'directory', 'link', 'other']), sizeBytes: z.int(), modifiedAt: timestamp });
+export const fileEntry = z.object({
+  name: z.string(),
+  type: z.enum(['file', 'directory', 'link', 'other']),
+  sizeBytes: z.int(),
+  modifiedAt: timestamp,
+});
 export type FileEntry = z.infer<typeof fileEntry>;
 export const fileList = z.object({ path: z.string(), items: z.array(fileEntry) });
 export type FileList = z.infer<typeof fileList>;
 
 export const changedFile = z.object({
-  path: z.string(), from: z.optional(z.string()), status: z.enum(['added', 'modified', 'deleted', 'renamed']), added: z.int(), deleted: z.int(), binary: z.optional(z.boolean()),
+  path: z.string(),
+  from: z.optional(z.string()),
+  status: z.enum(['added', 'modified', 'deleted', 'renamed']),
+  added: z.int(),
+  deleted: z.int(),
+  binary: z.optional(z.boolean()),
 });
 export type ChangedFile = z.infer<typeof changedFile>;
 /** `base` is the commit of the session's base; `GET …/files/content?path=&rev=base` reads a file as it was there. */
 export const changes = z.object({ base: z.optional(z.string()), files: z.array(changedFile) });
 export type Changes = z.infer<typeof changes>;
 
-export const logLines = z.object({ source: z.enum(['runner', 'agent', 'sandbox']), lines: z.array(z.string()) });
+export const logLines = z.object({
+  source: z.enum(['runner', 'agent', 'sandbox']),
+  lines: z.array(z.string()),
+});
 export type LogLines = z.infer<typeof logLines>;
 
 export const harness = z.object({
-  id: z.string(), title: z.string(), version: z.string(), installed: z.boolean(), needsModel: z.boolean(),
-  models: z.optional(z.array(z.string())), modes: z.array(z.string()), terminal: z.enum(['attach', 'handover', 'none']),
+  id: z.string(),
+  title: z.string(),
+  version: z.string(),
+  installed: z.boolean(),
+  needsModel: z.boolean(),
+  models: z.optional(z.array(z.string())),
+  modes: z.array(z.string()),
+  terminal: z.enum(['attach', 'handover', 'none']),
 });
 export type Harness = z.infer<typeof harness>;
 
 export const meta = z.object({
-  name: z.literal('berth'), version: z.string(), channels: z.literal(1), terminal: z.literal(1),
-  gateway: z.object({ configured: z.boolean(), virtualKeys: z.boolean(), version: z.optional(z.string()) }),
+  name: z.literal('berth'),
+  version: z.string(),
+  channels: z.literal(1),
+  terminal: z.literal(1),
+  gateway: z.object({
+    configured: z.boolean(),
+    virtualKeys: z.boolean(),
+    version: z.optional(z.string()),
+  }),
   drivers: z.array(z.string()),
   isolation: z.object({ isolated: z.boolean(), detail: z.optional(z.string()) }),
 });
 export type Meta = z.infer<typeof meta>;
 
 export const me = z.object({
-  id: uuid, name: z.string(), team: z.object({ id: uuid, name: z.string() }),
-  teams: z.array(z.object({ id: uuid, name: z.string(), role: z.string() })), roles: z.array(z.string()), scopes: z.array(z.string()),
+  id: uuid,
+  name: z.string(),
+  team: z.object({ id: uuid, name: z.string() }),
+  teams: z.array(z.object({ id: uuid, name: z.string(), role: z.string() })),
+  roles: z.array(z.string()),
+  scopes: z.array(z.string()),
 });
 export type Me = z.infer<typeof me>;
 
-export const createTicket = z.strictObject({ for: z.enum(['channels', 'terminal']), terminalId: z.optional(uuid) });
+export const createTicket = z.strictObject({
+  for: z.enum(['channels', 'terminal']),
+  terminalId: z.optional(uuid),
+});
 export const ticket = z.object({ ticket: z.string(), expiresAt: timestamp });
 export type Ticket = z.infer<typeof ticket>;
 
 export const problemBody = z.object({
-  type: z.string(), title: z.string(), status: z.int(), detail: z.string(), code: z.string(), requestId: z.optional(z.string()),
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string(),
+  requestId: z.optional(z.string()),
   errors: z.optional(z.array(z.object({ pointer: z.string(), detail: z.string() }))),
-  decision: z.optional(z.object({ optionId: z.optional(z.string()), by: z.optional(person), at: z.optional(timestamp) })),
+  decision: z.optional(
+    z.object({
+      optionId: z.optional(z.string()),
+      by: z.optional(person),
+      at: z.optional(timestamp),
+    }),
+  ),
 });
 
 /** A page of a list, newest first; `nextCursor` is null at the end. */
-export const page = <T extends z.ZodMiniType>(item: T) => z.object({ items: z.array(item), nextCursor: z.nullable(z.string()) });
+export const page = <T extends z.ZodMiniType>(item: T) =>
+  z.object({ items: z.array(item), nextCursor: z.nullable(z.string()) });
 export interface Page<T> {
   items: T[];
   nextCursor: string | null;

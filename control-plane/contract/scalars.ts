@@ -2,13 +2,24 @@ import * as z from 'zod/mini';
 
 /** Ids are UUIDs (v7 where we make them), in lower case on the wire; a client's turn id may be any version. */
 export const uuid = z.pipe(
-  z.string().check(z.regex(/^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/, 'not a UUID')),
+  z
+    .string()
+    .check(
+      z.regex(
+        /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/,
+        'not a UUID',
+      ),
+    ),
   z.transform((text: string) => text.toLowerCase()),
 );
 /** RFC 3339, UTC, milliseconds: `2026-11-22T17:45:40.123Z`. */
-export const timestamp = z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, 'not a UTC timestamp'));
+export const timestamp = z
+  .string()
+  .check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, 'not a UTC timestamp'));
 /** Money: US dollars as a decimal string, `"0.012345"`. */
-export const usd = z.string().check(z.regex(/^\d{1,9}(\.\d{1,9})?$/, 'write it with a point: 5.00'));
+export const usd = z
+  .string()
+  .check(z.regex(/^\d{1,9}(\.\d{1,9})?$/, 'write it with a point: 5.00'));
 export const seq = z.int().check(z.nonnegative());
 /** One line a person wrote: no control characters, trimmed length 1 to `max`. */
 export const line = (max: number) =>

@@ -62,13 +62,18 @@ export function encodeTerminalFrame(frame: TerminalFrame): Uint8Array<ArrayBuffe
 }
 
 /** `from`: who sent it; a data frame has an offset only when the server sent it. Null: not a frame of this protocol. */
-export function decodeTerminalFrame(bytes: Uint8Array, from: 'server' | 'viewer'): TerminalFrame | null {
+export function decodeTerminalFrame(
+  bytes: Uint8Array,
+  from: 'server' | 'viewer',
+): TerminalFrame | null {
   const at = view(bytes);
   const size = bytes.length;
   switch (bytes[0]) {
     case frameType.data:
       if (from === 'viewer') return { type: 'keys', bytes: bytes.subarray(1) };
-      return size < 9 ? null : { type: 'data', offset: Number(at.getBigUint64(1)), bytes: bytes.subarray(9) };
+      return size < 9
+        ? null
+        : { type: 'data', offset: Number(at.getBigUint64(1)), bytes: bytes.subarray(9) };
     case frameType.resize:
       return size === 5 ? { type: 'resize', cols: at.getUint16(1), rows: at.getUint16(3) } : null;
     case frameType.ack:
@@ -77,7 +82,13 @@ export function decodeTerminalFrame(bytes: Uint8Array, from: 'server' | 'viewer'
       return size === 5 ? { type: 'exit', exitCode: at.getInt32(1) } : null;
     case frameType.screen:
       if (size < 13) return null;
-      return { type: 'screen', offset: Number(at.getBigUint64(1)), cols: at.getUint16(9), rows: at.getUint16(11), bytes: bytes.subarray(13) };
+      return {
+        type: 'screen',
+        offset: Number(at.getBigUint64(1)),
+        cols: at.getUint16(9),
+        rows: at.getUint16(11),
+        bytes: bytes.subarray(13),
+      };
     default:
       return null;
   }

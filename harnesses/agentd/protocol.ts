@@ -2,7 +2,11 @@
  * Between runner and agentd, on the Unix socket in /run/berth. Frame: u32 LE length of what follows, u8 type, u32 LE id, body.
  * agentd dials; the runner listens, so that a new runner finds the same agentd again. Plain data, no schema library: agentd stays small.
  */
-export const socketName = { agentd: 'agentd.sock', gateway: 'gateway.sock', egress: 'egress.sock' } as const;
+export const socketName = {
+  agentd: 'agentd.sock',
+  gateway: 'gateway.sock',
+  egress: 'egress.sock',
+} as const;
 export const loopbackPort = { model: 4100, egress: 3128 } as const;
 
 export const agentdFrame = {
@@ -40,8 +44,20 @@ export interface ExitView {
 /** Runner → agentd. `id` of the frame is the process or operation id, chosen by the runner (> 0). */
 export type AgentdRequest =
   /** First frame of every connection; nothing starts before it. `adopt`: from which offset each known process goes on. */
-  | { op: 'hello'; version: 1; ports: { port: number; socket: string }[]; adopt: Record<number, number> }
-  | { op: 'spawn'; tag: string; argv: string[]; cwd?: string; env: Record<string, string>; pty?: { cols: number; rows: number } }
+  | {
+      op: 'hello';
+      version: 1;
+      ports: { port: number; socket: string }[];
+      adopt: Record<number, number>;
+    }
+  | {
+      op: 'spawn';
+      tag: string;
+      argv: string[];
+      cwd?: string;
+      env: Record<string, string>;
+      pty?: { cols: number; rows: number };
+    }
   | { op: 'resize'; cols: number; rows: number }
   /** `tree`: the process and everything that descends from it or bears its mark; terminals live on. */
   | { op: 'kill'; signal: 'SIGTERM' | 'SIGKILL' | 'SIGINT' | 'SIGHUP'; tree: boolean }
@@ -52,7 +68,15 @@ export type AgentdRequest =
   /** Forget an ended process and its ring. */
   | { op: 'forget' }
   /** Runs to its end; answers `done` with what it wrote, each stream cut at `limitBytes`. */
-  | { op: 'run'; argv: string[]; cwd?: string; env: Record<string, string>; input?: string; limitBytes: number; timeoutMs: number }
+  | {
+      op: 'run';
+      argv: string[];
+      cwd?: string;
+      env: Record<string, string>;
+      input?: string;
+      limitBytes: number;
+      timeoutMs: number;
+    }
   | { op: 'list'; path: string }
   | { op: 'read'; path: string }
   | { op: 'write'; path: string; mode?: number; ifMatch?: string }
@@ -63,12 +87,40 @@ export type AgentdReply =
   | { op: 'hello'; version: 1; pid: number; startedAtMs: number; processes: ProcessView[] }
   | { op: 'started'; pid: number }
   | { op: 'exited'; code: number | null; signal: string | null; outputTo: number }
-  | { op: 'done'; code: number | null; signal: string | null; stdout: string; stderr: string; truncated: boolean; timedOut: boolean }
-  | { op: 'list'; items: { name: string; type: 'file' | 'directory' | 'link' | 'other'; sizeBytes: number; modifiedAtMs: number }[] }
+  | {
+      op: 'done';
+      code: number | null;
+      signal: string | null;
+      stdout: string;
+      stderr: string;
+      truncated: boolean;
+      timedOut: boolean;
+    }
+  | {
+      op: 'list';
+      items: {
+        name: string;
+        type: 'file' | 'directory' | 'link' | 'other';
+        sizeBytes: number;
+        modifiedAtMs: number;
+      }[];
+    }
   | { op: 'meta'; sizeBytes: number; modifiedAtMs: number; etag: string }
   | { op: 'end' }
   | { op: 'written'; etag: string }
-  | { op: 'failed'; code: 'not-found' | 'outside-workspace' | 'version-stale' | 'not-a-file' | 'not-a-directory' | 'spawn-failed' | 'unknown-id' | 'io'; detail: string };
+  | {
+      op: 'failed';
+      code:
+        | 'not-found'
+        | 'outside-workspace'
+        | 'version-stale'
+        | 'not-a-file'
+        | 'not-a-directory'
+        | 'spawn-failed'
+        | 'unknown-id'
+        | 'io';
+      detail: string;
+    };
 
 /** Paths in file requests are absolute inside the sandbox; agentd resolves links and refuses what leaves these. */
 export const fileRoots = ['/workspace'] as const;
@@ -95,9 +147,14 @@ export class AgentdFrameReader {
     let at = 0;
     while (bytes.length - at >= 4) {
       const length = bytes.readUInt32LE(at);
-      if (length < 5 || length > frameBytesMax) throw new RangeError(`frame of ${String(length)} bytes`);
+      if (length < 5 || length > frameBytesMax)
+        throw new RangeError(`frame of ${String(length)} bytes`);
       if (bytes.length - at - 4 < length) break;
-      take(bytes.readUInt8(at + 4), bytes.readUInt32LE(at + 5), bytes.subarray(at + 9, at + 4 + length));
+      take(
+        bytes.readUInt8(at + 4),
+        bytes.readUInt32LE(at + 5),
+        bytes.subarray(at + 9, at + 4 + length),
+      );
       at += 4 + length;
     }
     this.#rest = bytes.subarray(at);

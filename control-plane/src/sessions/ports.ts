@@ -1,0 +1,76 @@
+import type { ContentBlock } from '@berth/contract';
+import type {
+  RunnerMethod,
+  RunnerParams,
+  RunnerValue,
+  SessionSpec,
+  SourceItem,
+} from '@berth/contract/link';
+
+/** What sessions ask of the runner's link. Implemented by `runners`. All sends are fire-and-forget and may be repeated. */
+export interface RunnerPort {
+  /** The runner that would serve this session is connected now. */
+  connected(sessionId: string): boolean;
+  bind(spec: SessionSpec): void;
+  unbind(sessionId: string, purge: boolean): void;
+  turn(sessionId: string, turnId: string, prompt: readonly ContentBlock[]): void;
+  cancel(sessionId: string, turnId: string): void;
+  decide(sessionId: string, approvalId: string, optionId: string, note?: string): void;
+  ack(sessionId: string, sourceId: string, n: number): void;
+  /** Throws Problem `runner-unreachable`, or the runner's own refusal. */
+  call<M extends RunnerMethod>(
+    sessionId: string,
+    method: M,
+    params: RunnerParams<M>,
+    signal?: AbortSignal,
+  ): Promise<RunnerValue<M>>;
+}
+
+/** What the link's server side tells sessions. Implemented by `sessions`. */
+export interface RunnerEvents {
+  /** A runner connected and says what it holds; raises the epoch of each session and answers what the log has of them. */
+  hello(
+    runnerId: string,
+    held: readonly { sessionId: string; sourceId: string; lastN: number; generation: number }[],
+  ): Promise<{
+    sessions: { sessionId: string; sourceId: string; lastSourceSeq: number }[];
+    purge: string[];
+  }>;
+  /** False: above the high-water mark; stop reading the link until `drained`. */
+  events(sessionId: string, sourceId: string, items: readonly SourceItem[]): boolean;
+  drained(): Promise<void>;
+  accepted(sessionId: string, turnId: string): Promise<void>;
+  refused(sessionId: string, turnId: string, code: string, detail: string): Promise<void>;
+  disconnected(runnerId: string): Promise<void>;
+}
+
+/** What sessions ask of sandboxes: "look at this session's intent". Implemented by the reconciler. */
+export interface SandboxPort {
+  /** Intent in Postgres changed; carries no data. */
+  hint(sessionId: string): void;
+}
+
+/** What the reconciler tells sessions; sessions write it into the log and the row. */
+export interface SandboxReports {
+  phase(
+    sessionId: string,
+    report: {
+      phase:
+        | 'installing'
+        | 'creating'
+        | 'starting'
+        | 'suspending'
+        | 'suspended'
+        | 'waking'
+        | 'failed'
+        | 'lost'
+        | 'removed';
+      detail?: string;
+      reason?: string;
+      progress?: { done: number; total: number; unit: string };
+      logs?: string[];
+      isolated?: boolean;
+    },
+  ): Promise<void>;
+  notice(sessionId: string, code: string, text: string): Promise<void>;
+}

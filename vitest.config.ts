@@ -1,0 +1,50 @@
+import { defineConfig } from 'vitest/config';
+
+const exclude = [
+  '**/node_modules/**',
+  '**/dist/**',
+  '**/*.pg.test.ts',
+  '**/*.box.test.ts',
+  'e2e/**',
+];
+export default defineConfig({
+  test: {
+    projects: [
+      // Pure: no database, no sandbox, no network but loopback. Milliseconds.
+      { test: { name: 'unit', include: ['**/*.test.{ts,tsx}'], exclude, testTimeout: 15_000 } },
+      // On the embedded PostgreSQL, one server per run, a cloned database per file.
+      {
+        test: {
+          name: 'pg',
+          include: ['**/*.pg.test.ts'],
+          exclude: ['**/node_modules/**'],
+          globalSetup: ['control-plane/src/store/testing/global-setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          maxWorkers: 2,
+        },
+      },
+      // Real bubblewrap, real processes.
+      {
+        test: {
+          name: 'box',
+          include: ['**/*.box.test.ts'],
+          exclude: ['**/node_modules/**'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: 1,
+        },
+      },
+      // Across packages: the whole system, a real browser, a real editor.
+      {
+        test: {
+          name: 'e2e',
+          include: ['e2e/**/*.e2e.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          maxWorkers: 1,
+        },
+      },
+    ],
+  },
+});
