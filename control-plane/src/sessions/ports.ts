@@ -1,4 +1,5 @@
 import type { ContentBlock } from '@berth/contract';
+import type { HarnessRecord } from '@berth/contract/harness';
 import type {
   RunnerMethod,
   RunnerParams,
@@ -44,33 +45,13 @@ export interface RunnerEvents {
   disconnected(runnerId: string): Promise<void>;
 }
 
-/** What sessions ask of sandboxes: "look at this session's intent". Implemented by the reconciler. */
-export interface SandboxPort {
-  /** Intent in Postgres changed; carries no data. */
-  hint(sessionId: string): void;
-}
-
-/** What the reconciler tells sessions; sessions write it into the log and the row. */
-export interface SandboxReports {
-  phase(
-    sessionId: string,
-    report: {
-      phase:
-        | 'installing'
-        | 'creating'
-        | 'starting'
-        | 'suspending'
-        | 'suspended'
-        | 'waking'
-        | 'failed'
-        | 'lost'
-        | 'removed';
-      detail?: string;
-      reason?: string;
-      progress?: { done: number; total: number; unit: string };
-      logs?: string[];
-      isolated?: boolean;
-    },
-  ): Promise<void>;
-  notice(sessionId: string, code: string, text: string): Promise<void>;
+/** A harness, ready to be bound into a sandbox. Implemented by `agents`. */
+export interface HarnessPort {
+  record(id: string): HarnessRecord;
+  /** Installed at its exact version, downloading it when it is missing. Throws with one sentence for a person. */
+  prepare(
+    id: string,
+    progress: (done: number, total: number, unit: string, detail: string) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<{ hostPath: string }>;
 }

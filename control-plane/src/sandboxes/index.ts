@@ -1,0 +1,2 @@
+export type * from './driver.ts';
+export type * from './ports.ts';
