@@ -1,0 +1,162 @@
+import * as z from 'zod/mini';
+import { contentBlock, eventEnvelope, prompt, session, turn } from '@berth/contract';
+
+/**
+ * What the chat and its host say to each other. Three shapes cross the border: the chat calls, the host answers, the
+ * host notifies. Both sides read everything through these schemas, so a message of another version is refused, not guessed at.
+ * This file is plain: the extension imports it as it is.
+ */
+const nothing = z.object({});
+const id = z.string().check(z.minLength(1), z.maxLength(100));
+const ofSession = z.object({ sessionId: id });
+const seq = z.int().check(z.nonnegative());
+
+export const draft = z.object({
+  text: z.string().check(z.maxLength(1_000_000)),
+  blocks: z.array(contentBlock).check(z.maxLength(99)),
+});
+export type Draft = z.infer<typeof draft>;
+
+/** Who looks, and what this host can do for the chat. */
+export const hello = z.object({
+  host: z.enum(['vscode', 'browser']),
+  sessionId: z.nullable(id),
+  me: z.object({ id: z.string(), name: z.string(), team: z.string() }),
+  canWrite: z.boolean(),
+  sendKey: z.enum(['enter', 'ctrlEnter']),
+  isolated: z.boolean(),
+  /** An editor is there: code can be inserted at its cursor and text be opened in it. */
+  editor: z.boolean(),
+  models: z.array(z.string()),
+});
+export type Hello = z.infer<typeof hello>;
+
+/** A window on the log: every event of it with `after < seq <= to`, in order, superseded ones left out. */
+const span = { after: seq, to: seq, events: z.array(eventEnvelope) };
+export const opened = z.object({
+  session,
+  ...span,
+  hasOlder: z.boolean(),
+  /** The turns that are not over, so that the queue is whole even where its events lie before the window. */
+  turns: z.array(turn),
+});
+export type Opened = z.infer<typeof opened>;
+
+export const mentionItem = z.object({ uri: z.string(), name: z.string() });
+export type MentionItem = z.infer<typeof mentionItem>;
+
+const call = <P extends z.ZodMiniType, R extends z.ZodMiniType>(params: P, result: R) => ({
+  params,
+  result,
+});
+
+/** Everything that the chat may ask of its host. */
+export const calls = {
+  ready: call(nothing, hello),
+  /** `knownSeq`: the chat holds everything up to there and wants the rest; without it, the tail. The host then notifies `events`. */
+  openSession: call(z.object({ sessionId: id, knownSeq: z.optional(seq) }), opened),
+  page: call(
+    z.object({ sessionId: id, before: seq, limit: z.int().check(z.minimum(1), z.maximum(1000)) }),
+    z.object({ ...span, hasOlder: z.boolean() }),
+  ),
+  send: call(z.object({ sessionId: id, turnId: id, prompt }), nothing),
+  cancel: call(ofSession, nothing),
+  queueEdit: call(z.object({ sessionId: id, turnId: id, prompt }), nothing),
+  queueMove: call(z.object({ sessionId: id, turnId: id, position: seq }), nothing),
+  queueWithdraw: call(z.object({ sessionId: id, turnId: id }), nothing),
+  decide: call(
+    z.object({
+      approvalId: id,
+      optionId: z.string(),
+      revision: z.int(),
+      note: z.optional(z.string()),
+    }),
+    nothing,
+  ),
+  settle: call(
+    z.object({ sessionId: id, turnId: id, answer: z.enum(['resend', 'arrived', 'drop']) }),
+    nothing,
+  ),
+  setMode: call(z.object({ sessionId: id, mode: z.string() }), nothing),
+  setModel: call(z.object({ sessionId: id, model: z.string() }), nothing),
+  raiseBudget: call(z.object({ sessionId: id, limitUsd: z.string() }), nothing),
+  suspend: call(ofSession, nothing),
+  resume: call(ofSession, nothing),
+  restartAgent: call(ofSession, nothing),
+  takeBack: call(ofSession, nothing),
+  archive: call(ofSession, nothing),
+  unarchive: call(ofSession, nothing),
+  markRead: call(z.object({ sessionId: id, seq }), nothing),
+  openTerminal: call(z.object({ sessionId: id, kind: z.enum(['agent', 'shell']) }), nothing),
+  openChanges: call(z.object({ sessionId: id, path: z.optional(z.string()) }), nothing),
+  openFile: call(z.object({ sessionId: id, path: z.string(), line: z.optional(z.int()) }), nothing),
+  openText: call(z.object({ title: z.string(), text: z.string() }), nothing),
+  openLink: call(z.object({ url: z.string().check(z.regex(/^(https?:|mailto:)/i)) }), nothing),
+  showLog: call(ofSession, nothing),
+  insertAtCursor: call(z.object({ text: z.string() }), nothing),
+  copy: call(z.object({ text: z.string() }), nothing),
+  saveDraft: call(z.object({ sessionId: id, draft: z.nullable(draft) }), nothing),
+  loadDraft: call(ofSession, z.object({ draft: z.nullable(draft) })),
+  blob: call(z.object({ sessionId: id, blobId: id }), z.object({ text: z.string() })),
+  mention: call(
+    z.object({ sessionId: id, query: z.string() }),
+    z.object({ items: z.array(mentionItem) }),
+  ),
+  reconnect: call(nothing, nothing),
+  signIn: call(nothing, nothing),
+} as const;
+export type CallName = keyof typeof calls;
+export type Params<N extends CallName> = z.infer<(typeof calls)[N]['params']>;
+export type Result<N extends CallName> = z.infer<(typeof calls)[N]['result']>;
+
+export const connectionStates = [
+  'connected',
+  'connecting',
+  'waiting',
+  'signedOut',
+  'incompatible',
+] as const;
+
+/** Everything that a host may tell the chat on its own. */
+export const notes = {
+  events: z.object({ sessionId: id, ...span }),
+  session: z.object({ session }),
+  connection: z.object({
+    state: z.enum(connectionStates),
+    nextTryMs: z.optional(z.number()),
+    detail: z.optional(z.string()),
+  }),
+  /** Show another session in this view, or none. */
+  show: z.object({ sessionId: z.nullable(id) }),
+  focusComposer: nothing,
+  /** Add to the composer: a selection or file that the person chose elsewhere. */
+  draft: z.object({ sessionId: id, draft }),
+  /** The colours changed: what is drawn on a canvas must be drawn again. */
+  theme: nothing,
+} as const;
+export type NoteName = keyof typeof notes;
+export type Note<N extends NoteName> = z.infer<(typeof notes)[N]>;
+export type Connection = Note<'connection'>;
+
+/** A refusal, as the API words it. */
+export const refusal = z.object({
+  code: z.string(),
+  detail: z.string(),
+  requestId: z.optional(z.string()),
+  by: z.optional(z.string()),
+});
+export type Refusal = z.infer<typeof refusal>;
+
+export const callMessage = z.object({
+  type: z.literal('call'),
+  id: z.int(),
+  name: z.string(),
+  params: z.unknown(),
+});
+export type CallMessage = z.infer<typeof callMessage>;
+export const hostMessage = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('answer'), id: z.int(), value: z.unknown() }),
+  z.object({ type: z.literal('refused'), id: z.int(), refusal }),
+  z.object({ type: z.literal('note'), name: z.string(), data: z.unknown() }),
+]);
+export type HostMessage = z.infer<typeof hostMessage>;
