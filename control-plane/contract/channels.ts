@@ -71,6 +71,9 @@ export type ChannelFrame = z.infer<typeof channelFrame>;
 export const closeCodes = {
   notSignedIn: 4401,
   noLongerAllowed: 4403,
+  /** The terminal is unknown, or has ended. */
+  notFound: 4404,
+  terminalClosed: 4410,
   protocol: 4409,
   restarting: 1012,
   overloaded: 1013,

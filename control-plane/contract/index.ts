@@ -5,3 +5,4 @@ export * from './resources.ts';
 export * from './channels.ts';
 export * from './terminal-frames.ts';
 export * from './problems.ts';
+export * from './tokens.ts';

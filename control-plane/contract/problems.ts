@@ -19,6 +19,7 @@ export const problems = {
   'workspace-not-empty': { status: 409, title: 'The workspace already holds files' },
   'agent-in-use': { status: 409, title: 'The agent still has sessions' },
   'agent-has-no-terminal': { status: 409, title: 'This agent has no terminal of its own' },
+  'request-in-progress': { status: 409, title: 'The first request with this key still runs' },
   'sandbox-not-ready': { status: 409, title: 'The sandbox is not running' },
   'terminal-closed': { status: 410, title: 'The terminal has ended' },
   'version-stale': { status: 412, title: 'Somebody changed it meanwhile' },

@@ -178,7 +178,7 @@ export const approval = z.object({
 export type Approval = z.infer<typeof approval>;
 export const decideApproval = z.strictObject({
   optionId: text(200),
-  revision: z.int(),
+  revision: z.int().check(z.minimum(0), z.maximum(2_147_483_647)),
   note: z.optional(text(4000)),
 });
 export type DecideApproval = z.infer<typeof decideApproval>;
