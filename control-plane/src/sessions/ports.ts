@@ -18,6 +18,8 @@ export interface RunnerPort {
   cancel(sessionId: string, turnId: string): void;
   decide(sessionId: string, approvalId: string, optionId: string, note?: string): void;
   ack(sessionId: string, sourceId: string, n: number): void;
+  /** Closes the link of the runner that serves this session, so that it says hello again and resends what was not acknowledged. */
+  drop(sessionId: string): void;
   /** Throws Problem `runner-unreachable`, or the runner's own refusal. */
   call<M extends RunnerMethod>(
     sessionId: string,

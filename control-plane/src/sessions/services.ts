@@ -87,6 +87,8 @@ export interface Approvals {
 export interface LogReader {
   /** Serialised events (JSON texts of `Event`), ready to be sent. Return false to be dropped (`resync`). */
   events(batch: readonly EventText[]): boolean;
+  /** Awaited before each page of a replay: a long replay runs as fast as the reader takes it, and is no reason for a `resync`. */
+  ready?(): Promise<void>;
   live(seq: number): void;
   resync(seq: number): void;
 }
