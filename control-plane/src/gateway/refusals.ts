@@ -1,0 +1,129 @@
+import type { Protocol } from './routes.ts';
+
+/**
+ * Errors in the shape that each protocol's clients know. Words only, no digits: opencode repeats a call whose message holds certain numbers, and every agent stops
+ * at once on a 400 in its route's own shape, while 402, 403, 422 and 429 make one or another of them go on asking.
+ */
+export type Refusal =
+  | 'no-gateway'
+  | 'no-session'
+  | 'no-route'
+  | 'bad-request'
+  | 'model-not-allowed'
+  | 'too-large'
+  | 'gateway-unreachable'
+  | 'gateway-key'
+  | 'model-refused'
+  | 'context-too-long'
+  | 'rate-limited'
+  | 'overloaded'
+  | 'gateway-failed';
+
+interface Shape {
+  status: number;
+  /** OpenAI's `type`, Anthropic's `type`, Google's `status`. */
+  types: [string, string, string];
+  text: string;
+}
+const invalid: Shape['types'] = [
+  'invalid_request_error',
+  'invalid_request_error',
+  'INVALID_ARGUMENT',
+];
+const broken: Shape['types'] = ['server_error', 'api_error', 'INTERNAL'];
+export const refusals: Record<Refusal, Shape> = {
+  'no-gateway': {
+    status: 400,
+    types: invalid,
+    text: 'No model is connected. Set LITELLM_GATEWAY_URL on the server to use models.',
+  },
+  'no-session': {
+    status: 401,
+    types: ['authentication_error', 'authentication_error', 'UNAUTHENTICATED'],
+    text: 'This connection belongs to no running session.',
+  },
+  'no-route': {
+    status: 404,
+    types: ['not_found_error', 'not_found_error', 'NOT_FOUND'],
+    text: 'The gateway does not offer this route.',
+  },
+  'bad-request': { status: 400, types: invalid, text: 'The request is not valid.' },
+  'model-not-allowed': { status: 400, types: invalid, text: 'This agent may not use that model.' },
+  'too-large': {
+    status: 413,
+    types: ['invalid_request_error', 'request_too_large', 'INVALID_ARGUMENT'],
+    text: 'The request is too large.',
+  },
+  'gateway-unreachable': {
+    status: 503,
+    types: ['server_error', 'overloaded_error', 'UNAVAILABLE'],
+    text: 'The model gateway does not answer.',
+  },
+  'gateway-key': {
+    status: 400,
+    types: invalid,
+    text: 'The model gateway refuses the key of this server.',
+  },
+  'model-refused': { status: 400, types: invalid, text: 'The model refused the request.' },
+  // Claude Code compacts the conversation when it reads these words; OpenAI's clients look at the code.
+  'context-too-long': {
+    status: 400,
+    types: invalid,
+    text: 'prompt is too long: it does not fit into the context window of the model.',
+  },
+  'rate-limited': {
+    status: 429,
+    types: ['rate_limit_error', 'rate_limit_error', 'RESOURCE_EXHAUSTED'],
+    text: 'The model is busy. Try again later.',
+  },
+  overloaded: {
+    status: 503,
+    types: ['server_error', 'overloaded_error', 'UNAVAILABLE'],
+    text: 'The model is overloaded. Try again later.',
+  },
+  'gateway-failed': { status: 500, types: broken, text: 'The model gateway failed.' },
+};
+
+export function refusalBody(protocol: Protocol, refusal: Refusal, detail?: string): unknown {
+  const { status, types, text } = refusals[refusal];
+  const message = detail ?? text;
+  switch (protocol) {
+    case 'chat':
+    case 'responses':
+      return {
+        error: {
+          message,
+          type: types[0],
+          param: null,
+          code:
+            refusal === 'context-too-long'
+              ? 'context_length_exceeded'
+              : refusal.replaceAll('-', '_'),
+        },
+      };
+    case 'messages':
+      return { type: 'error', error: { type: types[1], message } };
+    case 'gemini':
+      return { error: { code: status, message, status: types[2] } };
+  }
+}
+
+/** What an upstream failure means. Its text embeds bodies of others, so it is read for what happened and never shown. */
+export function classify(status: number, text: string): Refusal {
+  if (
+    /ContextWindowExceeded|context_length_exceeded|prompt is too long|maximum context length/i.test(
+      text,
+    )
+  )
+    return 'context-too-long';
+  if (
+    /no_db_connection|token_not_found_in_db|auth_error|expired_key/.test(text) ||
+    status === 401 ||
+    status === 403
+  )
+    return 'gateway-key';
+  if (status === 429) return 'rate-limited';
+  if (status === 503 || status === 529) return 'overloaded';
+  if (status >= 500 || status === 408) return 'gateway-failed';
+  return 'model-refused';
+}
