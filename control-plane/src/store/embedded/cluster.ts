@@ -1,0 +1,133 @@
+import { execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { access, chown, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { socketPort, type Layout } from './layout.ts';
+import type { ServerUser } from './processes.ts';
+
+const run = promisify(execFile);
+export const superuser = 'berth';
+const logBytesMax = 10 * 1024 * 1024;
+const environment = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/** Makes the cluster in a temporary folder and renames it when it is complete: a crash cannot leave half a cluster. */
+export async function ensureCluster(
+  layout: Layout,
+  binaries: string,
+  user: ServerUser | undefined,
+): Promise<void> {
+  if (await exists(join(layout.data, 'PG_VERSION'))) return;
+  const unfinished = `${layout.data}.init-${process.pid}`;
+  const passwordFile = join(layout.home, `.password-${process.pid}`);
+  const password = randomBytes(24).toString('base64url');
+  try {
+    await writeFile(passwordFile, password, { mode: 0o600 });
+    if (user) await chown(passwordFile, user.uid, user.gid);
+    await run(
+      join(binaries, 'bin', 'initdb'),
+      [
+        ...['-D', unfinished, '-U', superuser, `--pwfile=${passwordFile}`, '--auth=scram-sha-256'],
+        // The built-in locale provider needs nothing of the system.
+        ...['-E', 'UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
+      ],
+      { ...user, cwd: layout.home, env: environment },
+    );
+    await writeFile(layout.secret, password, { mode: 0o600 });
+    await rename(unfinished, layout.data);
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true });
+    throw new Error(`initdb failed in ${layout.home}: ${reason(error)}`, { cause: error });
+  } finally {
+    await rm(passwordFile, { force: true });
+  }
+}
+
+function reason(error: unknown): string {
+  const stderr = (error as { stderr?: string }).stderr?.trim();
+  return stderr?.split('\n').at(-1) || String(error);
+}
+
+export interface Postmaster {
+  readonly pid: number;
+  readonly port: number;
+  /** Set once the process has ended. */
+  exited(): boolean;
+}
+
+/** Starts the server detached, so that it outlives us (kill -9) and Ctrl-C in our terminal does not reach it first. */
+export async function spawnPostmaster(
+  layout: Layout,
+  binaries: string,
+  user: ServerUser | undefined,
+  wantedPort: number | undefined,
+): Promise<Postmaster> {
+  await rotate(layout.log);
+  const port = layout.socket ? socketPort : (wantedPort ?? (await freePort()));
+  const settings = {
+    listen_addresses: layout.socket ? '' : '127.0.0.1',
+    unix_socket_directories: layout.socket ? layout.run : '',
+    unix_socket_permissions: '0700',
+    max_connections: '60',
+    io_method: 'sync', // fewer processes, and as fast on one machine
+    jit: 'off',
+    log_min_messages: 'warning',
+  };
+  const log = await open(layout.log, 'a', 0o600);
+  try {
+    const child = spawn(
+      join(binaries, 'bin', 'postgres'),
+      [
+        ...['-D', layout.data, '-p', String(port)],
+        ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+      ],
+      {
+        ...user,
+        cwd: layout.home,
+        env: environment,
+        detached: process.platform !== 'win32',
+        stdio: ['ignore', log.fd, log.fd],
+      },
+    );
+    let ended = false;
+    child.on('exit', () => (ended = true));
+    const pid = await new Promise<number>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('spawn', () => resolve(child.pid ?? 0));
+    });
+    child.on('error', () => (ended = true));
+    child.unref();
+    return { pid, port, exited: () => ended };
+  } finally {
+    await log.close();
+  }
+}
+
+export async function lastLogLines(layout: Layout): Promise<string> {
+  const text = await readFile(layout.log, 'utf8').catch(() => '');
+  return text.trimEnd().split('\n').slice(-8).join('\n');
+}
+
+async function rotate(log: string): Promise<void> {
+  const info = await stat(log).catch(() => undefined);
+  if (info && info.size > logBytesMax) await rename(log, `${log}.1`);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  if (address === null || typeof address === 'string') throw new Error('no free TCP port');
+  return address.port;
+}
