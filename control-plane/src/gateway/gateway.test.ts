@@ -6,11 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../clock.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 
-type Answer = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  body: string,
-) => void | Promise<void>;
+type Answer = (request: IncomingMessage, response: ServerResponse, body: string) => unknown;
 
 let upstream: http.Server;
 let front: http.Server;
@@ -53,7 +49,7 @@ beforeEach(async () => {
         return;
       }
       seen.push({ url: request.url ?? '', headers: request.headers, body });
-      void answer(request, response, body);
+      answer(request, response, body);
     });
   });
   const target = await listen(upstream);

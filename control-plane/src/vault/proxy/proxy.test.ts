@@ -181,7 +181,7 @@ test('an address literal and a closed port are refused', async () => {
 
 test('another server name than the CONNECT host is cut before a byte reaches the host', async () => {
   let reached = 0;
-  upstream.on('connection', (socket) => socket.on('data', () => (reached += 1)));
+  upstream.on('connection', (arrived: net.Socket) => arrived.on('data', () => (reached += 1)));
   const socket = await connect('echo.test');
   const secure = tls.connect({
     ...pskOptions,

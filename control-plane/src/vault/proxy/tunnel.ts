@@ -76,11 +76,8 @@ export function openTunnel(options: {
   }
 
   socket.on('close', () => {
-    finish(
-      ...(state === 'open'
-        ? tunnelled
-        : (['failed', 'the client left before the tunnel was open'] as const)),
-    );
+    if (state === 'open') finish('tunnelled', 'on the egress list');
+    else finish('failed', 'the client left before the tunnel was open');
     upstream?.destroy();
   });
 
@@ -107,7 +104,7 @@ export function openTunnel(options: {
       else socket.destroy();
     });
     far.on('close', () => {
-      if (state === 'open') finish(...tunnelled);
+      if (state === 'open') finish('tunnelled', 'on the egress list');
       if (state !== 'dialling') socket.destroy();
     });
     far.once('connect', () => {
@@ -147,5 +144,3 @@ export function openTunnel(options: {
     look();
   }
 }
-
-const tunnelled: [EgressRecord['outcome'], string] = ['tunnelled', 'on the egress list'];
