@@ -3,7 +3,8 @@ import * as z from 'zod/mini';
 /**
  * `harnesses/<id>/harness.json`: how one kind of coding agent runs. Texts may hold `${…}` variables, filled by the runner when it starts
  * the agent: `${model}`, `${modelUrl}` (loopback base URL of the model port, no path), `${workspace}`, `${home}`, `${agents}` (the folder in
- * which this harness is installed), `${node}` (Node's binary), `${agentSessionId}`, `${mode}`, `${secret:<name>}` (random, per sandbox).
+ * which this harness is installed), `${node}` (Node's binary), `${agentSessionId}`, `${mode}`, `${instructions}` (empty when there are none),
+ * `${secret:<name>}` (random, per sandbox).
  */
 const argv = z.array(z.string()).check(z.minLength(1));
 const environment = z.record(z.string(), z.string());

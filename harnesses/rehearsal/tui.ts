@@ -1,0 +1,3 @@
+export async function runTui(_o: unknown): Promise<number> {
+  return 1;
+}
