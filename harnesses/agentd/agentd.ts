@@ -1,0 +1,323 @@
+import path from 'node:path';
+import { createFiles, fileProblem, type Upload } from './files.ts';
+import { createForwards } from './forward.ts';
+import { createLink, type Link } from './link.ts';
+import { createProcesses } from './processes.ts';
+import {
+  agentdFrame,
+  fileRoots,
+  socketName,
+  type AgentdReply,
+  type AgentdRequest,
+} from './protocol.ts';
+import { parseRequest } from './request.ts';
+import { run } from './run.ts';
+
+export interface AgentdOptions {
+  socketDir: string;
+  /** Where `/workspace` of the protocol is. The same, but in a sandbox without isolation. */
+  workspace: string;
+  env: Readonly<Record<string, string>>;
+  startedAtMs: number;
+  log: (line: string) => void;
+  /** Nobody has come, or nobody has come back, for too long. */
+  abandoned: (reason: string) => void;
+  deadlines?: { firstHelloMs: number; linklessMs: number };
+}
+const usualDeadlines = { firstHelloMs: 30_000, linklessMs: 600_000 };
+/** A runner that connects says hello at once. */
+const helloMs = 10_000;
+/** More input than this lying in processes: the link is not read, for at most `inputWaitMs` at a time, so that a kill still gets through. */
+const inputBytesHigh = 16 * 1024 * 1024;
+const inputWaitMs = 1000;
+const [publicRoot] = fileRoots;
+
+/**
+ * States of the link: down → up (connected, nothing heard) → ready (the runner's hello was answered) → down. Requests count only while
+ * ready. Nothing starts before the first hello; processes outlive the link; without one for too long, agentd gives up its sandbox.
+ */
+export function createAgentd(options: AgentdOptions): { close(): void } {
+  const { log, workspace } = options;
+  const deadlines = options.deadlines ?? usualDeadlines;
+  let ready = false;
+  let everReady = false;
+  let pumping = false;
+  let inputWait: NodeJS.Timeout | undefined;
+  let helloWait: NodeJS.Timeout | undefined;
+  let scope = new AbortController();
+  let deadMan = setTimeout(() => options.abandoned('no runner came'), deadlines.firstHelloMs);
+
+  const place = (cwd: string | undefined): string => {
+    if (cwd === undefined) return workspace;
+    const normal = path.posix.normalize(cwd);
+    if (normal === publicRoot || normal.startsWith(`${publicRoot}/`))
+      return path.join(workspace, normal.slice(publicRoot.length));
+    return path.resolve(workspace, cwd);
+  };
+  const reply = (id: number, message: AgentdReply): void => {
+    if (ready) link.send(agentdFrame.control, id, Buffer.from(JSON.stringify(message)));
+  };
+  const failed = (id: number, error: unknown): void => {
+    const { code, message } = fileProblem(error);
+    reply(id, { op: 'failed', code, detail: message });
+  };
+  const pump = (): void => {
+    if (pumping) return;
+    pumping = true;
+    while (ready && !link.full && processes.sendOne());
+    pumping = false;
+    if (!link.full) for (const wake of room.splice(0)) wake();
+  };
+  const room: (() => void)[] = [];
+  const inputDrained = (): void => {
+    if (inputWait !== undefined && processes.inputBytes < inputBytesHigh) goOnReading();
+  };
+  const goOnReading = (): void => {
+    clearTimeout(inputWait);
+    inputWait = undefined;
+    link.holdReading(false);
+  };
+
+  const processes = createProcesses({
+    env: options.env,
+    place,
+    reply,
+    send: (type, id, body) => link.send(type, id, body),
+    pump,
+    inputDrained,
+    log,
+  });
+  const files = createFiles({ root: workspace, publicRoot });
+  const forwards = createForwards({ socketDir: options.socketDir, log });
+  const uploads = new Map<number, { upload: Upload; work: Promise<void> }>();
+  const runs = new Map<number, AbortController>();
+
+  async function sendFile(id: number, requested: string, signal: AbortSignal): Promise<void> {
+    const { meta, chunks } = await files.read(requested);
+    reply(id, { op: 'meta', ...meta });
+    let offset = 0;
+    for await (const chunk of chunks) {
+      while (link.full && !signal.aborted)
+        await new Promise<void>((resolve) => {
+          room.push(resolve);
+        });
+      if (signal.aborted) return;
+      const body = Buffer.allocUnsafe(8 + chunk.length);
+      body.writeBigUInt64LE(BigInt(offset), 0);
+      body.set(chunk, 8);
+      link.send(agentdFrame.output, id, body);
+      offset += chunk.length;
+    }
+    reply(id, { op: 'end' });
+  }
+
+  async function execute(
+    id: number,
+    request: Extract<AgentdRequest, { op: 'run' }>,
+  ): Promise<void> {
+    const stop = new AbortController();
+    runs.set(id, stop);
+    try {
+      const spot = { cwd: place(request.cwd), env: options.env, tag: `run:${String(id)}` };
+      reply(id, await run(request, spot, AbortSignal.any([stop.signal, scope.signal])));
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      reply(id, {
+        op: 'failed',
+        code: 'spawn-failed',
+        detail: `${request.argv[0] ?? ''}: ${text}`,
+      });
+    } finally {
+      runs.delete(id);
+    }
+  }
+
+  /** The steps of one upload run one after the other; the first that fails is answered, the rest is dropped. */
+  function uploadStep(id: number, step: (upload: Upload) => Promise<void>): boolean {
+    const known = uploads.get(id);
+    if (!known) return false;
+    known.work = known.work.then(async () => {
+      if (uploads.get(id) !== known) return;
+      try {
+        await step(known.upload);
+      } catch (error) {
+        uploads.delete(id);
+        await known.upload.abort().catch((reason: unknown) => log(`upload: ${String(reason)}`));
+        failed(id, error);
+      }
+    });
+    return true;
+  }
+  function beginUpload(id: number, request: Extract<AgentdRequest, { op: 'write' }>): void {
+    // Input may follow at once: the entry stands before the file is open.
+    const opening = files.write(request.path, request.mode, request.ifMatch);
+    const upload: Upload = {
+      write: async (bytes) => (await opening).write(bytes),
+      finish: async () => (await opening).finish(),
+      abort: async () => (await opening.catch(() => null))?.abort(),
+    };
+    uploads.set(id, { upload, work: Promise.resolve() });
+    uploadStep(id, async () => {
+      await opening;
+    });
+  }
+
+  function hello(request: Extract<AgentdRequest, { op: 'hello' }>): void {
+    clearTimeout(helloWait);
+    clearTimeout(deadMan);
+    ready = true;
+    everReady = true;
+    forwards.ensure(request.ports);
+    reply(0, {
+      op: 'hello',
+      version: 1,
+      pid: process.pid,
+      startedAtMs: options.startedAtMs,
+      processes: processes.adopt(request.adopt),
+    });
+    pump();
+  }
+
+  function handle(id: number, request: AgentdRequest): void {
+    if (request.op === 'hello') {
+      link.drop('a second hello');
+      return;
+    }
+    if (id === 0) {
+      link.drop(`${request.op} without an id`);
+      return;
+    }
+    switch (request.op) {
+      case 'spawn': {
+        watch(id, processes.spawn(id, request));
+        return;
+      }
+      case 'run': {
+        watch(id, execute(id, request));
+        return;
+      }
+      case 'list': {
+        watch(
+          id,
+          files.list(request.path).then((items) => reply(id, { op: 'list', items })),
+        );
+        return;
+      }
+      case 'read': {
+        watch(id, sendFile(id, request.path, scope.signal));
+        return;
+      }
+      case 'write': {
+        beginUpload(id, request);
+        return;
+      }
+      case 'mkdir': {
+        watch(
+          id,
+          files.mkdir(request.path).then(() => reply(id, { op: 'end' })),
+        );
+        return;
+      }
+      case 'end-input':
+        if (
+          uploadStep(id, async (upload) => {
+            const { etag } = await upload.finish();
+            uploads.delete(id);
+            reply(id, { op: 'written', etag });
+          })
+        )
+          return;
+        break;
+      case 'kill':
+        if (runs.has(id)) return runs.get(id)?.abort();
+        break;
+      case 'resize':
+      case 'pause':
+      case 'resume':
+      case 'forget':
+    }
+    if (!processes.request(id, request))
+      reply(id, { op: 'failed', code: 'unknown-id', detail: `no process ${String(id)}` });
+  }
+  const watch = (id: number, work: Promise<void>): void => {
+    work.catch((error: unknown) => failed(id, error));
+  };
+
+  function input(id: number, body: Buffer): void {
+    const bytes = Buffer.from(body);
+    if (uploadStep(id, (upload) => upload.write(bytes))) return;
+    // Unknown: it ended and was forgotten, or its upload failed; that was told already.
+    processes.input(id, body);
+    if (inputWait === undefined && processes.inputBytes > inputBytesHigh) {
+      link.holdReading(true);
+      inputWait = setTimeout(goOnReading, inputWaitMs);
+    }
+  }
+
+  const link: Link = createLink({
+    path: path.join(options.socketDir, socketName.agentd),
+    log,
+    events: {
+      frame(type, id, body) {
+        if (type === agentdFrame.input && ready) {
+          input(id, body);
+          return;
+        }
+        if (type !== agentdFrame.control) {
+          link.drop(`frame of type ${String(type)}`);
+          return;
+        }
+        const parsed = parseRequest(body);
+        if (!ready) {
+          if (parsed.kind === 'malformed' || parsed.request.op !== 'hello') {
+            link.drop('the first frame is not a hello');
+            return;
+          }
+          hello(parsed.request);
+          return;
+        }
+        if (parsed.kind === 'malformed') {
+          reply(id, { op: 'failed', code: 'io', detail: parsed.detail });
+          return;
+        }
+        handle(id, parsed.request);
+      },
+      writable: pump,
+      up() {
+        helloWait = setTimeout(() => link.drop('no hello'), helloMs);
+      },
+      down() {
+        clearTimeout(helloWait);
+        if (!ready) return;
+        ready = false;
+        scope.abort();
+        scope = new AbortController();
+        for (const wake of room.splice(0)) wake();
+        for (const [id, { upload, work }] of uploads) {
+          uploads.delete(id);
+          work
+            .then(() => upload.abort())
+            .catch((error: unknown) => log(`upload: ${String(error)}`));
+        }
+        if (inputWait !== undefined) goOnReading();
+        if (everReady)
+          deadMan = setTimeout(
+            () => options.abandoned('no runner came back'),
+            deadlines.linklessMs,
+          );
+      },
+    },
+  });
+
+  return {
+    close() {
+      clearTimeout(deadMan);
+      clearTimeout(helloWait);
+      clearTimeout(inputWait);
+      scope.abort();
+      link.close();
+      forwards.close();
+      processes.close();
+    },
+  };
+}

@@ -1,0 +1,1 @@
+export function bundleAgentd(options: { outdir: string }): Promise<void>;

@@ -1,0 +1,28 @@
+/**
+ * The main process of a sandbox, under a minimal init. Holds nothing of value: no token, no journal, no right that an agent lacks.
+ * Bundled to dist/agentd/agentd.cjs, with the native terminal module beside it.
+ */
+import { createAgentd } from './agentd.ts';
+
+const { BERTH_RUN, BERTH_WORKSPACE, ...inherited } = process.env;
+const env: Record<string, string> = {};
+for (const [name, value] of Object.entries(inherited)) if (value !== undefined) env[name] = value;
+
+const log = (line: string): void => {
+  process.stderr.write(`agentd: ${line}\n`);
+};
+const agentd = createAgentd({
+  socketDir: BERTH_RUN ?? '/run/berth',
+  workspace: BERTH_WORKSPACE ?? '/workspace',
+  env,
+  startedAtMs: Math.trunc(performance.timeOrigin),
+  log,
+  abandoned: (reason) => end(`${reason}: the sandbox ends`, 75),
+});
+function end(line: string, code: number): void {
+  log(line);
+  agentd.close();
+  process.exit(code);
+}
+for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+  process.on(name, () => end(`${name}: the sandbox ends`, 0));
