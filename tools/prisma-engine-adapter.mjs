@@ -11,7 +11,8 @@ const textOid = 25;
 const charMark = '\u0001char';
 
 export function parseUrl(url) {
-  const { schema: _schema, ...config } = parse(url || nowhere);
+  const config = { ...parse(url || nowhere) };
+  delete config.schema; // Prisma's own, unknown to pg
   return config;
 }
 

@@ -18,7 +18,7 @@ async function loadEngine() {
   const bytes = await readFile(join(folder, 'schema_engine_bg.wasm'));
   let panic = '';
   globalThis.PRISMA_WASM_PANIC_REGISTRY = { set_message: (message) => (panic = message) };
-  const { instance } = await WebAssembly.instantiate(bytes, {
+  const { instance } = await globalThis.WebAssembly.instantiate(bytes, {
     './schema_engine_bg.js': bindings,
   });
   bindings.__wbg_set_wasm(instance.exports);

@@ -30,7 +30,9 @@ export async function migrate({ url, directory, logger }: MigrateOptions): Promi
     application_name: 'berth migrate',
     connectionTimeoutMillis: 10_000,
   });
-  client.on('error', (error) => logger.warn({ error }, 'the connection of the migrator broke'));
+  client.on('error', (error) =>
+    logger.warn({ err: error }, 'the connection of the migrator broke'),
+  );
   await client.connect();
   try {
     await client.query(`set lock_timeout = ${lockTimeoutMs}`);

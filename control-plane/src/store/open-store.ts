@@ -38,7 +38,7 @@ export async function openStore({
     options: await sessionOptions(url),
   };
   const pool = new pg.Pool({ ...settings, max: maxConnections, application_name: 'berth' });
-  pool.on('error', (error) => logger.warn({ error }, 'an idle database connection broke'));
+  pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   const close = async () => {
     await prisma.$disconnect();
@@ -51,7 +51,9 @@ export async function openStore({
     prisma,
     async connect(name) {
       const client = new pg.Client({ ...settings, application_name: `berth ${name}` });
-      client.on('error', (error) => logger.warn({ error, name }, 'a database connection broke'));
+      client.on('error', (error) =>
+        logger.warn({ err: error, name }, 'a database connection broke'),
+      );
       await client.connect();
       return client;
     },

@@ -154,7 +154,7 @@ class Supervisor implements EmbeddedPostgres {
         await this.#run();
         return;
       } catch (error) {
-        this.#logger.error({ error }, 'PostgreSQL could not be started again; trying on');
+        this.#logger.error({ err: error }, 'PostgreSQL could not be started again; trying on');
       }
       await sleep(pauseMs, undefined, { signal: this.#abort.signal }).catch(() => undefined);
       pauseMs = Math.min(pauseMs * 2, limits.restartPauseMsMax);
@@ -184,7 +184,7 @@ class Supervisor implements EmbeddedPostgres {
   }
 
   async #spawn(): Promise<Running> {
-    const { pid, port, exited } = await spawnPostmaster(
+    const { pid, port, ...postmaster } = await spawnPostmaster(
       this.#layout,
       this.#binaries,
       this.#user,
@@ -193,7 +193,7 @@ class Supervisor implements EmbeddedPostgres {
     for (let attempt = 0; attempt < limits.startAttempts; attempt += 1) {
       const admin = await this.#connect(port).catch(() => undefined);
       if (admin) return { pid, port, adopted: false, admin };
-      if (exited()) {
+      if (postmaster.exited()) {
         throw new Error(`PostgreSQL did not start:\n${await lastLogLines(this.#layout)}`);
       }
       await sleep(limits.startPauseMs);
