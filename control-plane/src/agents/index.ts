@@ -1,0 +1,2 @@
+export { createAgents } from './agents.ts';
+export type { Agents } from './agents.ts';
