@@ -1,0 +1,22 @@
+/** Bytes of an answer, as a stream or at once; read them one way only. */
+export interface FileContent {
+  etag?: string;
+  sizeBytes?: number;
+  body: ReadableStream<Uint8Array>;
+  bytes(): Promise<Uint8Array>;
+  text(): Promise<string>;
+}
+
+export function contentOf(response: Response): FileContent {
+  const etag = response.headers.get('etag');
+  const length = response.headers.get('content-length');
+  return {
+    ...(etag === null ? {} : { etag }),
+    ...(length === null ? {} : { sizeBytes: Number(length) }),
+    get body() {
+      return response.body ?? new Blob([]).stream();
+    },
+    bytes: async () => new Uint8Array(await response.arrayBuffer()),
+    text: () => response.text(),
+  };
+}

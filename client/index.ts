@@ -1,0 +1,18 @@
+export * from './client.ts';
+export * from './errors.ts';
+export type { CreateOptions, PageQuery, WaitOptions } from './options.ts';
+export type { ByteSource, Fetch, RequestOptions } from './request.ts';
+export type { FileContent } from './content.ts';
+export type { EventPage } from './events.ts';
+export { everything } from './events.ts';
+export type { Clock, Timers } from './clock.ts';
+export type { Connect, Socket, SocketHandlers } from './socket.ts';
+export { connectBrowser } from './socket.ts';
+export type { ConnectionState, Refusal } from './connection.ts';
+export type { ChannelOptions, Channels } from './channels.ts';
+export { openChannels } from './channels.ts';
+export type { MirrorChange } from './mirror.ts';
+export type { From } from './reading.ts';
+export type { SessionHandlers, Stop } from './subscriptions.ts';
+export type { AttachOptions, Attachment, Screen } from './terminal.ts';
+export { attachTerminal } from './terminal.ts';
