@@ -1,0 +1,67 @@
+// Every program that is built: where it starts, what it becomes, and esbuild's options for it.
+
+/** Bundled CommonJS packages ask for `require`, which ES modules do not have. */
+const requireBanner =
+  "import{createRequire as __berthRequire}from'node:module';const require=__berthRequire(import.meta.url);";
+
+const node = {
+  platform: 'node',
+  target: 'node24',
+  format: 'esm',
+  banner: { js: requireBanner },
+  external: ['pg-native'],
+  sourcemap: 'linked',
+  sourcesContent: false,
+};
+
+export const programs = [
+  {
+    name: 'control-plane',
+    entry: 'control-plane/src/main.ts',
+    out: 'control-plane/main.mjs',
+    ...node,
+  },
+  { name: 'vault', entry: 'control-plane/src/vault/proxy/main.ts', out: 'vault/main.mjs', ...node },
+  { name: 'runner', entry: 'harnesses/runner/main.ts', out: 'runner/main.mjs', ...node },
+  {
+    name: 'agentd',
+    entry: 'harnesses/agentd/main.ts',
+    out: 'agentd/agentd.cjs',
+    ...node,
+    format: 'cjs',
+    banner: { js: "const __berthUrl=require('node:url').pathToFileURL(__filename).href;" },
+    define: { 'import.meta.url': '__berthUrl' },
+    external: ['@lydell/*'], // native: copied beside it
+  },
+  {
+    name: 'rehearsal',
+    entry: 'harnesses/rehearsal/main.ts',
+    out: 'rehearsal/rehearsal.mjs',
+    ...node,
+  },
+  { name: 'cli', entry: 'bin/berth.ts', out: 'cli/berth.mjs', ...node },
+  {
+    name: 'webview',
+    entry: 'webview/src/main.tsx',
+    out: 'webview/app.js',
+    platform: 'browser',
+    target: 'es2023',
+    format: 'iife',
+    minify: true,
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    assetNames: '[name]',
+    loader: { '.ttf': 'file', '.svg': 'dataurl', '.woff2': 'file' },
+    define: { 'process.env.NODE_ENV': '"production"' },
+  },
+  {
+    name: 'extension',
+    entry: 'extension/src/extension.ts',
+    out: 'extension/extension.js',
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    minify: true,
+    external: ['vscode', 'bufferutil', 'utf-8-validate'],
+  },
+];
