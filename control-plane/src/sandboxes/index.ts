@@ -1,2 +1,3 @@
 export type * from './driver.ts';
 export type * from './ports.ts';
+export { createLocalDriver, type LocalDriverOptions } from './local/local.ts';
