@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
  * `harnesses/<id>/harness.json`: how one kind of coding agent runs. Texts may hold `${…}` variables, filled by the runner when it starts
  * the agent: `${model}`, `${modelUrl}` (loopback base URL of the model port, no path), `${workspace}`, `${home}`, `${agents}` (the folder in
  * which this harness is installed), `${node}` (Node's binary), `${agentSessionId}`, `${mode}`, `${instructions}` (empty when there are none),
- * `${secret:<name>}` (random, per sandbox).
+ * `${secret:<name>}` (random, per sandbox). `${json:model}` is the same text, safe inside a JSON or TOML string.
  */
 const argv = z.array(z.string()).check(z.minLength(1));
 const environment = z.record(z.string(), z.string());
@@ -15,12 +15,15 @@ export const harnessRecord = z.strictObject({
   version: z.string(),
   /** Protocol of its model traffic; `none`: it needs no model. */
   protocol: z.enum(['none', 'chat', 'responses', 'messages', 'gemini']),
-  /** npm packages at exact versions, with a lock file beside the record; absent: bundled with Berth. */
+  /** npm packages at exact versions, with a `package.json` and lock file beside the record; absent: bundled with Berth. */
   install: z.optional(
     z.strictObject({
       lockFile: z.string(),
       packages: z.record(z.string(), z.string()),
-      files: z.array(z.string()),
+      /** `${agents}/bin/<name>` → the one file that matches below the installation (`*` within a path segment), whatever the platform calls it. */
+      bin: z.record(z.string(), z.string()),
+      /** Roughly what it takes on disk, for a progress bar. */
+      sizeBytes: z.int(),
     }),
   ),
   acp: z.strictObject({ argv, env: z.optional(environment) }),
@@ -65,12 +68,15 @@ export const harnessRecord = z.strictObject({
 });
 export type HarnessRecord = z.infer<typeof harnessRecord>;
 
-/** Fills `${name}`; an unknown name is a bug of the record and throws. */
+/** Fills `${name}`, and `${json:name}` with the inside of a JSON (and TOML) string; an unknown name is a bug of the record and throws. */
 export function fill(text: string, values: Readonly<Record<string, string>>): string {
-  return text.replace(/\$\{([^}]+)\}/g, (_whole, name: string) => {
-    const value = values[name];
-    if (value === undefined)
-      throw new Error(`harness record names an unknown variable: \${${name}}`);
-    return value;
-  });
+  return text.replace(
+    /\$\{(json:)?([^}]+)\}/g,
+    (_whole, json: string | undefined, name: string) => {
+      const value = values[name];
+      if (value === undefined)
+        throw new Error(`harness record names an unknown variable: \${${name}}`);
+      return json === undefined ? value : JSON.stringify(value).slice(1, -1);
+    },
+  );
 }
