@@ -1,0 +1,61 @@
+// `npm test`: format, lint, types, then every test project. Arguments go to vitest, which then runs alone: npm test -- control-plane/src/store
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const results = join(root, 'test-results');
+const projects = ['unit', 'pg', 'box', 'e2e'];
+const bin = (...path) => join(root, 'node_modules', ...path);
+
+const node = (...args) =>
+  spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' }).status === 0;
+
+const filters = process.argv.slice(2);
+const checks = {
+  format: () => node(bin('prettier/bin/prettier.cjs'), '--check', '--log-level=warn', '.'),
+  lint: () => node(bin('eslint/bin/eslint.js'), '.'),
+  types: () => node(join(root, 'scripts/types.mjs')),
+};
+
+const failed = [];
+if (filters.length === 0) {
+  for (const [name, check] of Object.entries(checks)) {
+    console.error(`test: ${name} …`);
+    if (!check()) failed.push(name);
+  }
+}
+
+rmSync(results, { recursive: true, force: true });
+mkdirSync(results, { recursive: true });
+const total = { passed: 0, failed: 0 };
+for (const project of projects) {
+  if (filters.includes('--project') && !filters.includes(project)) continue;
+  console.error(`test: ${project} …`);
+  const report = join(results, `${project}.json`);
+  const passed = node(
+    bin('vitest/vitest.mjs'),
+    ...['run', '--project', project, '--reporter=default', '--reporter=json'],
+    ...[`--outputFile.json=${report}`, '--passWithNoTests'],
+    ...filters.filter((filter) => filter !== '--project' && !projects.includes(filter)),
+  );
+  const counts = count(report);
+  total.passed += counts.passed;
+  total.failed += counts.failed;
+  // Also an error outside every test, a suite that cannot be loaded, a leaked rejection.
+  if (!passed) failed.push(`${project} (${counts.failed} tests)`);
+}
+
+if (failed.length > 0) console.error(`test: failed: ${failed.join(', ')}`);
+console.log(`${total.passed} passed, ${total.failed} failed`);
+process.exitCode = failed.length > 0 || total.passed + total.failed === 0 ? 1 : 0;
+
+function count(report) {
+  try {
+    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'));
+    return { passed: numPassedTests, failed: numFailedTests };
+  } catch {
+    return { passed: 0, failed: 0 }; // it died before it could report; its exit code says so
+  }
+}
