@@ -39,6 +39,8 @@ export const opened = z.object({
   hasOlder: z.boolean(),
   /** The turns that are not over, so that the queue is whole even where its events lie before the window. */
   turns: z.array(turn),
+  /** Events before the window that still hold: the latest plan, mode and commands. */
+  context: z.array(eventEnvelope),
 });
 export type Opened = z.infer<typeof opened>;
 
@@ -79,7 +81,6 @@ export const calls = {
   ),
   setMode: call(z.object({ sessionId: id, mode: z.string() }), nothing),
   setModel: call(z.object({ sessionId: id, model: z.string() }), nothing),
-  raiseBudget: call(z.object({ sessionId: id, limitUsd: z.string() }), nothing),
   suspend: call(ofSession, nothing),
   resume: call(ofSession, nothing),
   restartAgent: call(ofSession, nothing),

@@ -1,0 +1,93 @@
+import type { Session } from '@berth/contract';
+import type { ComponentChildren, JSX } from 'preact';
+import { useChat } from '../chat/context.ts';
+import type { ChatState } from '../store/chat.ts';
+import { Button } from '../ui/button.tsx';
+import { Icon } from '../ui/icon.tsx';
+
+export type Held =
+  'archived' | 'terminal' | 'signed-out' | 'failed' | 'lost' | 'read-only' | 'suspended' | null;
+
+/** Why nothing can be written here now. `suspended` only adds a line: a message is what wakes it. */
+export function heldBy(state: Pick<ChatState, 'session' | 'hello' | 'connection'>): Held {
+  const { session, hello, connection } = state;
+  if (!session) return null;
+  if (connection.state === 'signedOut') return 'signed-out';
+  if (hello && !hello.canWrite) return 'read-only';
+  if (session.archivedAt !== undefined) return 'archived';
+  if (session.holder === 'terminal') return 'terminal';
+  if (session.status === 'failed') return 'failed';
+  if (session.status === 'lost') return 'lost';
+  if (session.status === 'suspended' || session.status === 'suspending') return 'suspended';
+  return null;
+}
+export const replacesComposer = (held: Held): boolean => held !== null && held !== 'suspended';
+
+export function HeldLine(props: {
+  held: Exclude<Held, null>;
+  session: Session;
+  team: string;
+}): JSX.Element {
+  const { held, session, team } = props;
+  const { chat } = useChat();
+  const sessionId = session.id;
+  const { host, attempt } = chat;
+  const line = (icon: string, words: string, actions: ComponentChildren, alert = false) => (
+    <div class="held" role={alert ? 'alert' : 'status'}>
+      <Icon name={icon} {...(alert ? { tone: 'error' as const } : {})} />
+      <span class="grow">{words}</span>
+      {actions}
+    </div>
+  );
+  switch (held) {
+    case 'suspended':
+      return line(
+        'debug-pause',
+        session.status === 'suspending' ? 'Suspending.' : 'Suspended. A message wakes it.',
+        <Button onPress={() => attempt(host.resume({ sessionId }))}>Wake now</Button>,
+      );
+    case 'terminal':
+      return line(
+        'terminal',
+        'This conversation is open in a terminal. You can read along.',
+        <Button onPress={() => attempt(host.takeBack({ sessionId }))}>Take it back</Button>,
+      );
+    case 'signed-out':
+      return line(
+        'sign-in',
+        'You are signed out. Your draft is kept.',
+        <Button primary onPress={() => attempt(host.signIn({}))}>
+          Sign in
+        </Button>,
+      );
+    case 'archived':
+      return line(
+        'archive',
+        'This session is archived.',
+        <Button onPress={() => attempt(host.unarchive({ sessionId }))}>Take it out</Button>,
+      );
+    case 'failed':
+      return line(
+        'error',
+        session.reason ? `The session failed: ${session.reason}` : 'The session failed.',
+        <>
+          <Button onPress={() => attempt(host.showLog({ sessionId }))}>Show log</Button>
+          <Button primary onPress={() => attempt(host.resume({ sessionId }))}>
+            Start again
+          </Button>
+        </>,
+        true,
+      );
+    case 'lost':
+      return line(
+        'debug-disconnect',
+        'The sandbox is gone. The conversation is safe; files that were not saved in the volume are not.',
+        <Button primary onPress={() => attempt(host.resume({ sessionId }))}>
+          Make a new sandbox
+        </Button>,
+        true,
+      );
+    case 'read-only':
+      return line('eye', `You can read this session. Only members of ${team} can write.`, null);
+  }
+}

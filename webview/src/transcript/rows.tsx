@@ -1,0 +1,322 @@
+import type { ContentBlock } from '@berth/contract';
+import type { JSX } from 'preact';
+import { useChat, useOpen } from '../chat/context.ts';
+import {
+  isOver,
+  type BootEntry,
+  type EndEntry,
+  type NoticeEntry,
+  type TextEntry,
+  type ToolEntry,
+} from '../store/entries.ts';
+import { clockTime, count, duration, exactDuration, money } from '../store/format.ts';
+import { groupTitle } from '../store/rows.ts';
+import { Icon, IconButton, LinkButton } from '../ui/icon.tsx';
+import { Line } from '../ui/line.tsx';
+import { Images } from './images.tsx';
+import { Markdown } from './markdown-view.tsx';
+import { Elapsed, ToolRow } from './tool-row.tsx';
+
+export function Chips(props: { blocks: readonly ContentBlock[] }): JSX.Element | null {
+  const named = props.blocks.flatMap((block) =>
+    block.type === 'resource_link'
+      ? [block.name]
+      : block.type === 'resource'
+        ? [block.resource.uri.replace(/^.*\//, '')]
+        : [],
+  );
+  if (named.length === 0) return null;
+  return (
+    <div class="chips">
+      {named.map((name, index) => (
+        <span key={index} class="chip">
+          <Icon
+            name={/\.(ts|tsx|js|jsx|py|go|rs|c|h|cpp|java|json)$/.test(name) ? 'file-code' : 'file'}
+          />
+          <span class="cut" title={name}>
+            {name}
+          </span>
+        </span>
+      ))}
+    </div>
+  );
+}
+
+const textOf = (content: readonly ContentBlock[]): string =>
+  content
+    .flatMap((block) => (block.type === 'text' ? [block.text] : []))
+    .join('\n')
+    .trim();
+
+export function UserRow(props: {
+  author: string;
+  at: number | null;
+  content: readonly ContentBlock[];
+}): JSX.Element {
+  const { author, at, content } = props;
+  return (
+    <div class="user">
+      <div class="user__by">
+        <b>{author}</b>
+        <span class="num">{at === null ? 'on its way' : clockTime(at)}</span>
+      </div>
+      <div class="user__text">{textOf(content)}</div>
+      <Images blocks={content} />
+      <Chips blocks={content} />
+    </div>
+  );
+}
+
+export function AgentRow(props: { entry: TextEntry }): JSX.Element {
+  return (
+    <>
+      {props.entry.text.trim() === '' ? null : <Markdown text={props.entry.text} />}
+      <Images blocks={props.entry.content ?? []} />
+    </>
+  );
+}
+
+export function ThoughtRow(props: { entry: TextEntry; tookMs: number | null }): JSX.Element {
+  const { entry, tookMs } = props;
+  const [open, setOpen] = useOpen(entry.id, false);
+  const what = entry.open
+    ? 'Thinking'
+    : tookMs !== null && tookMs >= 100
+      ? `Thought for ${duration(tookMs)}`
+      : 'Thought';
+  const bodyId = `body-${entry.id}`;
+  return (
+    <>
+      <Line
+        icon="thinking"
+        what={<span class="muted">{what}</span>}
+        meta={entry.open ? <Elapsed since={entry.at} /> : null}
+        open={open}
+        onToggle={setOpen}
+        bodyId={bodyId}
+      />
+      {open ? (
+        <div class="thoughts" id={bodyId}>
+          <Markdown text={entry.text} />
+        </div>
+      ) : null}
+    </>
+  );
+}
+
+export function GroupRow(props: {
+  id: string;
+  tools: readonly ToolEntry[];
+  connected: boolean;
+}): JSX.Element {
+  const { id, tools, connected } = props;
+  const [open, setOpen] = useOpen(id, false);
+  const first = tools[0];
+  const last = tools.at(-1);
+  const running = tools.some((tool) => !isOver(tool)) && connected;
+  const took =
+    first && last?.endedAt !== undefined && !running ? duration(last.endedAt - first.at) : null;
+  const bodyId = `body-${id}`;
+  return (
+    <>
+      <Line
+        icon={running ? 'loading' : 'files'}
+        tone={running ? 'running' : undefined}
+        what={groupTitle(tools)}
+        meta={took}
+        open={open}
+        onToggle={setOpen}
+        bodyId={bodyId}
+      />
+      {open ? (
+        <div class="tool__body inner" id={bodyId}>
+          {tools.map((tool) => (
+            <ToolRow key={tool.id} tool={tool} ask={null} newest={false} connected={connected} />
+          ))}
+        </div>
+      ) : null}
+    </>
+  );
+}
+
+const phaseWords: Record<string, string> = {
+  requested: 'Requested',
+  installing: 'Installing the agent',
+  creating: 'Creating the sandbox',
+  starting: 'Starting the sandbox',
+  'agent-starting': 'Starting the agent',
+  waking: 'Waking up',
+};
+
+export function BootRow(props: { entry: BootEntry; connected: boolean }): JSX.Element {
+  const { entry, connected } = props;
+  const { chat } = useChat();
+  const [open, setOpen] = useOpen(entry.id, entry.state !== 'ready');
+  const starting = entry.state === 'starting';
+  const words = {
+    starting: entry.waking ? 'Waking the sandbox' : 'Starting the sandbox',
+    ready: entry.waking ? 'Sandbox awake' : 'Sandbox ready',
+    failed: 'The sandbox did not start',
+  }[entry.state];
+  const sessionId = chat.state.get().sessionId;
+  const bodyId = `body-${entry.id}`;
+  const ends = entry.phases.map((_, index) => entry.phases[index + 1]?.at ?? entry.endedAt ?? null);
+  const spins = starting && connected;
+  return (
+    <>
+      <Line
+        icon={entry.state === 'failed' ? 'error' : spins ? 'loading' : 'vm'}
+        tone={entry.state === 'failed' ? 'error' : spins ? 'running' : undefined}
+        what={words}
+        meta={
+          entry.endedAt !== undefined ? (
+            duration(entry.endedAt - entry.at)
+          ) : connected ? (
+            <Elapsed since={entry.at} />
+          ) : null
+        }
+        open={open}
+        onToggle={setOpen}
+        bodyId={bodyId}
+      />
+      {open ? (
+        <div class="tool__body" id={bodyId}>
+          <ol class="phases">
+            {entry.phases.map((phase, index) => {
+              const end = ends[index] ?? null;
+              const last = index === entry.phases.length - 1;
+              const done = end !== null && !(last && entry.state === 'failed');
+              const { progress } = phase;
+              return (
+                <li key={phase.phase} class="line">
+                  <Icon
+                    name={
+                      done
+                        ? 'check'
+                        : entry.state === 'failed'
+                          ? 'error'
+                          : spins
+                            ? 'loading'
+                            : 'circle-large'
+                    }
+                    tone={done ? 'off' : entry.state === 'failed' ? 'error' : 'running'}
+                  />
+                  <span class="what cut" title={phase.detail}>
+                    {phase.detail ?? phaseWords[phase.phase] ?? phase.phase}
+                  </span>
+                  <span class="meta pushed">
+                    {progress && !done ? (
+                      `${Math.round(progress.done)} of ${Math.round(progress.total)} ${progress.unit}`
+                    ) : end !== null ? (
+                      duration(end - phase.at)
+                    ) : connected ? (
+                      <Elapsed since={phase.at} />
+                    ) : null}
+                  </span>
+                </li>
+              );
+            })}
+          </ol>
+          {entry.state === 'failed' && entry.detail ? <p>{entry.detail}</p> : null}
+          {entry.state === 'failed' && entry.logs.length > 0 ? (
+            <div class="out">
+              <div class="more">
+                <span class="grow">
+                  {entry.logs.length === 1
+                    ? 'Last line of the log'
+                    : `Last ${entry.logs.length} lines of the log`}
+                </span>
+                {sessionId ? (
+                  <LinkButton onPress={() => chat.attempt(chat.host.showLog({ sessionId }))}>
+                    Show log
+                  </LinkButton>
+                ) : null}
+              </div>
+              <pre tabIndex={0} role="region" aria-label="Log">
+                {entry.logs.join('\n')}
+              </pre>
+            </div>
+          ) : null}
+        </div>
+      ) : null}
+    </>
+  );
+}
+
+const noticeIcons: [RegExp, string][] = [
+  [/seed/, 'history'],
+  [/resen|sent-again/, 'sync'],
+  [/restart|recover|resum/, 'debug-restart'],
+  [/terminal|handed-over|hand-over/, 'terminal'],
+  [/take-back|taken-back|back/, 'comment-discussion'],
+  [/suspend/, 'debug-pause'],
+  [/model|gateway/, 'warning'],
+];
+
+export function NoticeRow(props: { entry: NoticeEntry }): JSX.Element {
+  const { entry } = props;
+  const lost = entry.code === 'sandbox-lost';
+  const icon =
+    entry.kind === 'error'
+      ? 'error'
+      : (noticeIcons.find(([pattern]) => pattern.test(entry.code))?.[1] ?? 'info');
+  const text = lost
+    ? 'The sandbox is gone. The conversation is safe; files that were not saved in the volume are not.'
+    : entry.text;
+  return (
+    <div class="note">
+      <Icon name={icon} tone={entry.kind === 'error' ? 'error' : undefined} />
+      <p class="grow">
+        {text} <span class="num">{clockTime(entry.at)}</span>
+      </p>
+    </div>
+  );
+}
+
+export function EndRow(props: {
+  entry: EndEntry;
+  files: number;
+  answer: () => string;
+}): JSX.Element {
+  const { entry, files } = props;
+  const { chat } = useChat();
+  const took =
+    entry.startedAt === undefined ? '' : ` in ${exactDuration(entry.at - entry.startedAt)}`;
+  const cost = entry.usage?.costUsd;
+  const parts = [
+    ...(cost !== undefined && Number(cost) > 0 ? [money(cost)] : []),
+    ...(files > 0 ? [`${count(files, 'file')} changed`] : []),
+  ];
+  const rest = parts.length > 0 ? `, ${parts.join(', ')}` : '';
+  if (entry.state === 'failed') {
+    return (
+      <div class="note">
+        <Icon name="error" tone="error" />
+        <p class="grow">
+          {entry.error?.detail ?? 'The turn failed.'} <span class="num">{clockTime(entry.at)}</span>
+        </p>
+      </div>
+    );
+  }
+  const stopped = entry.state === 'cancelled';
+  const refused = entry.stopReason === 'refusal';
+  const words = stopped
+    ? 'Stopped'
+    : refused
+      ? 'The agent refused to go on'
+      : entry.stopReason === 'max_tokens' || entry.stopReason === 'max_turn_requests'
+        ? 'Ended at the model’s limit'
+        : 'Done';
+  return (
+    <div class="line end">
+      <Icon name={stopped ? 'circle-slash' : refused ? 'warning' : 'check'} />
+      <span class="cut">{`${words}${stopped ? took.replace(' in', ' after') : took}${rest}`}</span>
+      <span class="pushed" />
+      <IconButton
+        icon="copy"
+        label="Copy the answer"
+        onPress={() => chat.attempt(chat.host.copy({ text: props.answer() }))}
+      />
+    </div>
+  );
+}
