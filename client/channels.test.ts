@@ -246,6 +246,8 @@ test('sessions: a snapshot replaces what was known; an item of a newer server do
   channels.sessions((change) => late.push(change.upsert.map((item) => item.id)));
   expect(known).toEqual([[a!.id], [b!.id, c!.id], [a!.id]]);
   expect(late).toEqual([[a!.id]]);
+  push({ op: 'resync', channel: 'sessions', seq: 0 });
+  expect(requests).toHaveLength(3);
   stop();
   push({ op: 'sessions', upsert: [], remove: [a!.id] });
   expect(known).toHaveLength(3);

@@ -77,7 +77,9 @@ export function openChannels(options: ChannelOptions): Channels {
         feeds.live(frame.channel, frame.seq);
         break;
       case 'resync':
-        feeds.resync(frame.channel);
+        if (frame.channel === 'sessions') sessions.resync();
+        else if (frame.channel === 'approvals') approvals.resync();
+        else feeds.resync(frame.channel);
         break;
       case 'problem': {
         const problem = problemFromBody(frame.problem);

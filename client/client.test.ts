@@ -90,7 +90,7 @@ const calls: Record<string, (client: BerthClient) => Promise<unknown>> = {
   getScreen: (c) => c.terminals.screen(id),
   listFiles: (c) => c.files.list(id, 'src'),
   readFile: (c) => c.files.read(id, 'a.txt', { rev: 'base' }),
-  writeFile: (c) => c.files.write(id, 'a.txt', new Uint8Array([1]), { ifMatch: '"e"' }),
+  writeFile: (c) => c.files.write(id, 'a.txt', new Uint8Array([1]), { ifMatch: 'e' }),
   writeArchive: (c) => c.files.archive(id, new Uint8Array([1]), { overwrite: true }),
   listChanges: (c) => c.changes.list(id),
   getDiff: (c) => c.changes.diff(id, 'a.txt'),
@@ -231,6 +231,22 @@ test('events: kinds of a newer server are left out, the page says what it covers
   const page = await client.sessions.events(id, { after: 3 });
   expect(page.items.map((item) => item.seq)).toEqual([4]);
   expect(page).toMatchObject({ lastSeq: 9, from: 4, to: 6 });
+});
+
+test('an etag comes without quotes and goes back as it came', async () => {
+  const { client, seen } = recorded((call) =>
+    call.method === 'GET'
+      ? new Response('text', { headers: { etag: '"abc"', 'content-length': '4' } })
+      : json({ etag: 'def' }),
+  );
+  const file = await client.files.read(id, 'a.txt');
+  expect(file).toMatchObject({ etag: 'abc', sizeBytes: 4 });
+  expect(await file.text()).toBe('text');
+  const bytes = new Uint8Array([1]);
+  expect(await client.files.write(id, 'a.txt', bytes, { ifMatch: file.etag })).toEqual({
+    etag: 'def',
+  });
+  expect(seen[1]!.headers['if-match']).toBe('"abc"');
 });
 
 test('everything reads page after page', async () => {

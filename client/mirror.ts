@@ -30,6 +30,10 @@ export function createMirror<T extends { id: string }>(options: {
     opened(): void {
       if (listeners.size > 0) subscribe();
     },
+    /** We were too slow and the server let us go: from a snapshot again. */
+    resync(): void {
+      if (listeners.size > 0) subscribe();
+    },
     frame(frame: {
       complete?: true | undefined;
       upsert: readonly unknown[];

@@ -75,7 +75,7 @@ export function fileCalls({ http }: Calls) {
           query: { path },
           headers: {
             'content-type': 'application/octet-stream',
-            ...(given.ifMatch === undefined ? {} : { 'if-match': given.ifMatch }),
+            ...(given.ifMatch === undefined ? {} : { 'if-match': `"${given.ifMatch}"` }),
           },
           bytes,
           signal: given.signal,
