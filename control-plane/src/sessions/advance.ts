@@ -1,0 +1,70 @@
+import { changed, say, type Core } from './core.ts';
+import { entryOf } from './entries.ts';
+import { readState, writeFields, writeStatus, type SessionState } from './facts.store.ts';
+import { sessionStatus } from './lifecycle.ts';
+import type { Owned } from './owner.ts';
+import { consumeNext, turnsInFlight } from './turns.store.ts';
+import { decisionsToDeliver, markDelivered } from './approvals.store.ts';
+
+const canTake = (core: Core, state: SessionState): boolean =>
+  state.phase === 'ready' &&
+  state.desired === 'running' &&
+  state.holder === 'chat' &&
+  !state.deleted &&
+  core.runner.connected(state.id);
+
+/**
+ * The one place that looks at a session's rows and does what is due: sends the next turn, states the status. Called inside the session's chain after
+ * anything that may matter; calling it once too often does nothing.
+ */
+export async function advance(core: Core, owned: Owned, approvals = false): Promise<void> {
+  let state = await readState(core.pool, owned.sessionId);
+  if (state === null || state.deleted) return;
+  if (state.turn === null && state.queued > 0 && canTake(core, state)) {
+    const turn = await consumeNext(core.pool, owned.sessionId, new Date(core.clock.now()));
+    if (turn !== null) {
+      await writeFields(core.pool, owned.sessionId, { currentTurnId: turn.id });
+      owned.heardAt = core.clock.now();
+      core.runner.turn(owned.sessionId, turn.id, turn.prompt);
+      state = { ...state, turn: 'sent', queued: state.queued - 1 };
+    }
+  }
+  await stateStatus(core, owned, state);
+  changed(core, owned, approvals);
+}
+
+async function stateStatus(core: Core, owned: Owned, state: SessionState): Promise<void> {
+  const now = core.clock.now();
+  owned.missedAt = core.runner.connected(owned.sessionId) ? null : (owned.missedAt ?? now);
+  const { status, reason } = sessionStatus({
+    status: state.status,
+    desired: state.desired,
+    phase: state.phase,
+    phaseDetail: state.phase_detail,
+    turn: state.turn,
+    queued: state.queued,
+    waitingApprovals: state.waiting_approvals,
+    silentMs: now - owned.heardAt,
+    unreachableMs: owned.missedAt === null ? 0 : now - owned.missedAt,
+  });
+  owned.status = status;
+  if (!(await writeStatus(core.pool, owned.sessionId, { status, reason }, new Date(now)))) return;
+  say(owned, [entryOf('session.status', { status, ...(reason === null ? {} : { reason }) }, now)]);
+}
+
+/** After a reconnect or a bind: everything that the runner may have missed. It answers from its journal what it has. */
+export async function resend(core: Core, owned: Owned): Promise<void> {
+  for (const turn of await turnsInFlight(core.pool, owned.sessionId)) {
+    core.runner.turn(owned.sessionId, turn.id, turn.prompt);
+    if (owned.cancelling === turn.id) core.runner.cancel(owned.sessionId, turn.id);
+  }
+  const decisions = await decisionsToDeliver(core.pool, owned.sessionId);
+  for (const { id, option_id, note } of decisions)
+    core.runner.decide(owned.sessionId, id, option_id, note ?? undefined);
+  if (decisions.length > 0 && core.runner.connected(owned.sessionId))
+    await markDelivered(
+      core.pool,
+      decisions.map(({ id }) => id),
+      new Date(core.clock.now()),
+    );
+}

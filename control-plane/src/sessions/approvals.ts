@@ -1,0 +1,83 @@
+import { Problem } from '@berth/contract';
+import type { Approval, DecideApproval } from '@berth/contract';
+import type { Actor } from '../identity/index.ts';
+import { advance } from './advance.ts';
+import * as store from './approvals.store.ts';
+import { say, type Core } from './core.ts';
+import { approvalResolved } from './entries.ts';
+import type { Approvals } from './services.ts';
+import { checkedCursor, isUuid, pageOf } from './sql.ts';
+
+export function createApprovals(core: Core): Approvals {
+  const { pool } = core;
+
+  async function row(actor: Actor, id: string): Promise<store.ApprovalRow> {
+    const found = isUuid(id) ? await store.readApproval(pool, actor.teamId, id) : null;
+    if (found === null) throw new Problem('not-found', 'No such approval.');
+    return found;
+  }
+
+  function decidedBefore(approval: store.ApprovalRow): Problem {
+    const { decidedBy: by, decidedAt: at, optionId } = store.approvalView(approval);
+    const what =
+      approval.state === 'decided'
+        ? `${by?.name ?? 'Somebody'} was faster.`
+        : 'The agent no longer waits for it.';
+    return new Problem('already-decided', what, {
+      decision: {
+        ...(optionId === undefined ? {} : { optionId }),
+        ...(by === undefined ? {} : { by }),
+        ...(at === undefined ? {} : { at }),
+      },
+    });
+  }
+
+  async function decide(actor: Actor, id: string, input: DecideApproval): Promise<Approval> {
+    const before = await row(actor, id);
+    if (before.state !== 'waiting') throw decidedBefore(before);
+    if (!before.options.some(({ optionId }) => optionId === input.optionId))
+      throw new Problem('invalid-request', 'This approval has no such option.', {
+        errors: [{ pointer: '/optionId', detail: 'not one of the options' }],
+      });
+    const at = new Date(core.clock.now());
+    const won = await store.decideApproval(pool, {
+      teamId: actor.teamId,
+      id,
+      revision: input.revision,
+      optionId: input.optionId,
+      note: input.note ?? null,
+      by: { id: actor.userId, name: actor.userName },
+      at,
+    });
+    const after = await row(actor, id);
+    if (!won) {
+      if (after.state !== 'waiting') throw decidedBefore(after);
+      throw new Problem('version-stale', 'The question has changed meanwhile: read it again.');
+    }
+    await core.owner.run(after.session_id, async (owned) => {
+      const entry = approvalResolved(after, core.clock.now());
+      if (entry !== null) say(owned, [entry]);
+      core.runner.decide(after.session_id, id, input.optionId, input.note);
+      if (core.runner.connected(after.session_id)) await store.markDelivered(pool, [id], at);
+      await advance(core, owned, true);
+    });
+    return store.approvalView(after);
+  }
+
+  return {
+    decide,
+    get: async (actor, id) => store.approvalView(await row(actor, id)),
+    async list(actor, query) {
+      const { limit, cursor, state, sessionId } = query;
+      const from = checkedCursor(cursor);
+      const rows = await store.listApprovals(pool, {
+        teamId: actor.teamId,
+        ...(state === undefined ? {} : { state }),
+        ...(sessionId === undefined ? {} : { sessionId }),
+        ...(from === undefined ? {} : { cursor: from }),
+        limit: limit + 1,
+      });
+      return pageOf(rows, limit, store.approvalView);
+    },
+  };
+}

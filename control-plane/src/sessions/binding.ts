@@ -1,0 +1,152 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { SessionSpec } from '@berth/contract/link';
+import type { Sandbox } from '../sandboxes/index.ts';
+import { advance, resend } from './advance.ts';
+import type { Core } from './core.ts';
+import { readAgentOf, readState, writeFields, type SessionState } from './facts.store.ts';
+import type { AgentOfSession } from './sessions.store.ts';
+
+/** What the egress proxy knows of a session. The token itself goes to the runner only. */
+export interface SessionEgress {
+  readonly sessionId: string;
+  readonly teamId: string;
+  /** SHA-256 of the session's egress token, base64. */
+  readonly tokenHash: string;
+  readonly allow: readonly string[];
+}
+export interface EgressPolicies {
+  /** Calls back with every policy that stands, then with each change, before the runner gets the token; returns the way to stop. */
+  watch(listener: {
+    set(policy: SessionEgress): void;
+    forget(sessionId: string): void;
+  }): () => void;
+}
+/** What the gateway asks about a session whose runner is bound. */
+export interface SessionContext {
+  readonly teamId: string;
+  readonly agentId: string;
+  readonly model: string | null;
+  readonly allowedModels: readonly string[];
+}
+
+export interface Binding {
+  /** The sandbox runs: gives its runner all that it needs, then everything that it may have missed. */
+  bind(sandbox: Sandbox): Promise<void>;
+  /** A runner came (back): what could not be handed over is handed over. */
+  bindMissed(): Promise<void>;
+  unbind(sessionId: string, purge: boolean): void;
+  /** The runner lost its link: the next report binds again. */
+  lostLink(): void;
+  context(sessionId: string): SessionContext | undefined;
+  readonly egressPolicies: EgressPolicies;
+}
+
+export const agentsDir = (harness: string): string => `/opt/agents/${harness}`;
+
+export function createBinding(core: Core): Binding {
+  // In memory only: after a restart every runner is bound again, with another token.
+  const tokens = new Map<string, string>();
+  const policies = new Map<string, SessionEgress>();
+  const contexts = new Map<string, SessionContext>();
+  const bound = new Map<string, number>();
+  const missed = new Map<string, Sandbox>();
+  const watchers = new Set<Parameters<EgressPolicies['watch']>[0]>();
+
+  function token(sessionId: string): string {
+    const known = tokens.get(sessionId) ?? randomBytes(32).toString('base64url');
+    tokens.set(sessionId, known);
+    return known;
+  }
+
+  function publish(state: SessionState, agent: AgentOfSession): void {
+    const policy: SessionEgress = {
+      sessionId: state.id,
+      teamId: state.team_id,
+      tokenHash: createHash('sha256').update(token(state.id)).digest('base64'),
+      allow: egressHosts(agent),
+    };
+    policies.set(state.id, policy);
+    for (const watcher of watchers) watcher.set(policy);
+    const model = state.model ?? agent.model;
+    contexts.set(state.id, {
+      teamId: state.team_id,
+      agentId: agent.id,
+      model,
+      allowedModels: [...new Set([model, agent.model])].filter((name) => name !== null),
+    });
+  }
+
+  function specOf(state: SessionState, agent: AgentOfSession, door: Required<Sandbox>['door']) {
+    const spec: SessionSpec = {
+      sessionId: state.id,
+      generation: state.generation,
+      ...door,
+      harness: core.harnesses.record(agent.harness),
+      agentsDir: agentsDir(agent.harness),
+      mode: state.mode,
+      env: { ...core.config.containerEnv, ...agent.env },
+      awaitArchive: state.await_archive,
+      egressToken: token(state.id),
+      egressSocket: core.config.egressSocket,
+    };
+    const model = state.model ?? agent.model;
+    if (model !== null) spec.model = model;
+    if (agent.instructions !== null) spec.instructions = agent.instructions;
+    if (agent.repository !== null) spec.repository = agent.repository;
+    if (state.agent_session_id !== null) spec.agentSessionId = state.agent_session_id;
+    return spec;
+  }
+
+  async function bind(sandbox: Sandbox): Promise<void> {
+    const { sessionId, door } = sandbox;
+    await core.owner.run(sessionId, async (owned) => {
+      const state = await readState(core.pool, sessionId);
+      const agent = await readAgentOf(core.pool, sessionId);
+      if (state === null || agent === null || state.deleted || door === undefined) return;
+      if (state.desired !== 'running' || sandbox.generation !== state.generation) return;
+      if (!core.runner.connected(sessionId)) {
+        missed.set(sessionId, sandbox);
+        return;
+      }
+      missed.delete(sessionId);
+      if (bound.get(sessionId) === sandbox.generation) return;
+      bound.set(sessionId, sandbox.generation);
+      publish(state, agent);
+      await writeFields(core.pool, sessionId, { isolated: sandbox.isolated });
+      core.runner.bind(specOf(state, agent, door));
+      await resend(core, owned);
+      await advance(core, owned);
+    });
+  }
+
+  return {
+    bind,
+    async bindMissed() {
+      for (const sandbox of [...missed.values()]) await bind(sandbox);
+    },
+    unbind(sessionId, purge) {
+      bound.delete(sessionId);
+      missed.delete(sessionId);
+      core.runner.unbind(sessionId, purge);
+      if (!purge) return;
+      tokens.delete(sessionId);
+      contexts.delete(sessionId);
+      if (policies.delete(sessionId)) for (const watcher of watchers) watcher.forget(sessionId);
+    },
+    lostLink: () => bound.clear(),
+    context: (sessionId) => contexts.get(sessionId),
+    egressPolicies: {
+      watch(listener) {
+        watchers.add(listener);
+        for (const policy of policies.values()) listener.set(policy);
+        return () => watchers.delete(listener);
+      },
+    },
+  };
+}
+
+/** The agent's list, and the host that its repository is cloned from. */
+export function egressHosts(agent: Pick<AgentOfSession, 'egress' | 'repository'>): string[] {
+  const repository = agent.repository === null ? [] : [new URL(agent.repository.url).hostname];
+  return [...new Set([...(agent.egress?.allow ?? []), ...repository])];
+}

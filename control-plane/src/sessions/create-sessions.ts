@@ -1,0 +1,198 @@
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { Clock } from '../clock.ts';
+import type { NewId } from '../ids.ts';
+import type { Reconciler, SandboxIntents, SandboxReports } from '../sandboxes/index.ts';
+import type { Hints, Store } from '../store/index.ts';
+import { createApprovals } from './approvals.ts';
+import { createBinding, type EgressPolicies, type SessionContext } from './binding.ts';
+import { Changes } from './changes.ts';
+import { Background, type Core, type SessionsConfig } from './core.ts';
+import { entryOf } from './entries.ts';
+import { createEventLog } from './event-log.ts';
+import { addUsage } from './facts.store.ts';
+import { createIntents, createReports } from './intents.ts';
+import { sessionLimits } from './limits.ts';
+import { Feeds } from './log/feeds.ts';
+import { createEventReader } from './log/replay.ts';
+import { LogWriter, type LogMetrics } from './log/writer.ts';
+import { Owner } from './owner.ts';
+import type { HarnessPort, RunnerEvents, RunnerPort } from './ports.ts';
+import { createRunnerEvents } from './runner-events.ts';
+import type { Approvals, EventLog, Sessions, Turns } from './services.ts';
+import { createSessionsService } from './sessions.ts';
+import { answeringNotReady, throughOutages } from './sql.ts';
+import { mend } from './take-over.ts';
+import { createTicks } from './ticks.ts';
+import { createTurns } from './turns.ts';
+
+export interface SessionsOptions {
+  store: Pick<Store, 'pool' | 'connect'>;
+  hints: Pick<Hints, 'publish' | 'listen'>;
+  clock: Clock;
+  newId: NewId;
+  logger: Logger;
+  runner: RunnerPort;
+  sandboxes: Pick<Reconciler, 'hint' | 'current'>;
+  harnesses: HarnessPort;
+  config: SessionsConfig;
+  metrics?: LogMetrics;
+}
+export interface Usage {
+  model: string;
+  inputTokens: number;
+  outputTokens: number;
+  cachedTokens?: number;
+  costUsd?: string;
+}
+export interface SessionsFeature extends AsyncDisposable {
+  readonly sessions: Sessions;
+  readonly turns: Turns;
+  readonly approvals: Approvals;
+  readonly log: EventLog;
+  readonly runnerEvents: RunnerEvents;
+  readonly intents: SandboxIntents;
+  readonly reports: SandboxReports;
+  readonly egressPolicies: EgressPolicies;
+  /** A session whose runner is bound; undefined: none. */
+  sessionContext(sessionId: string): SessionContext | undefined;
+  /** Goes into the log, and with it into the session's sums. */
+  recordUsage(sessionId: string, usage: Usage): void;
+  notice(sessionId: string, code: string, text: string): void;
+  /** Listens to other processes and to time. Resolves when it listens; goes on until the signal. */
+  start(signal: AbortSignal): Promise<void>;
+  /** Takes nothing more, writes what is queued. */
+  close(): Promise<void>;
+}
+
+const logChannel = 'session_log';
+
+export function createSessions(options: SessionsOptions): SessionsFeature {
+  const { store, hints, clock } = options;
+  const logger = options.logger.child({ part: 'sessions' });
+  const closing = new AbortController();
+  const background = new Background(logger);
+  const reader = createEventReader(store.pool);
+  const feeds = new Feeds({ table: reader, logger });
+  const changes = new Changes({ hints, processId: randomUUID() });
+  const dirty = new Set<string>();
+
+  const writer = new LogWriter({
+    connect: () => store.connect('session log'),
+    logger,
+    committed: (sessionId, events) => {
+      feeds.local(sessionId, events);
+      const last = events.at(-1);
+      if (last !== undefined)
+        hints.publish(logChannel, `${sessionId} ${String(last.seq)}`, sessionId);
+      if (events.some(({ kind }) => kind === 'message' || kind === 'thought')) dirty.add(sessionId);
+      // Whoever waits for the end of a turn looks at the log, which has it now.
+      const teamId = owner.get(sessionId)?.teamId;
+      if (teamId !== undefined && events.some(({ kind }) => kind === 'turn.ended'))
+        changes.tell({ teamId, sessionId, approvals: false });
+    },
+    lost: (sessionId, log, lost) => {
+      logger.warn({ sessionId, reason: lost.reason }, 'a session is no longer written here');
+      // What its runner sent and we did not acknowledge comes again.
+      if (owner.get(sessionId)?.log === log && options.runner.connected(sessionId))
+        options.runner.drop(sessionId);
+    },
+    ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
+  });
+  const owner = new Owner({
+    pool: store.pool,
+    writer,
+    now: () => clock.now(),
+    signal: closing.signal,
+    takenOver: async (taken) => {
+      dirty.add(taken.owned.sessionId);
+      await throughOutages(() => mend(core, taken), closing.signal);
+    },
+  });
+  const core: Core = {
+    pool: store.pool,
+    clock,
+    newId: options.newId,
+    logger,
+    runner: options.runner,
+    sandboxes: options.sandboxes,
+    harnesses: options.harnesses,
+    config: options.config,
+    changes,
+    owner,
+    signal: closing.signal,
+    background: (work, what) => background.add(work, what),
+  };
+  const binding = createBinding(core);
+  const sessions = answeringNotReady(createSessionsService(core, reader));
+  const ticks = createTicks(core, { dirty, feeds });
+
+  async function close(): Promise<void> {
+    if (closing.signal.aborted) return;
+    ticks.stop();
+    await background.settled(sessionLimits.closeMs);
+    closing.abort();
+    await writer.close(sessionLimits.closeMs);
+    await background.settled(sessionLimits.closeMs);
+    feeds.close();
+  }
+
+  return {
+    sessions,
+    turns: answeringNotReady(createTurns(core)),
+    approvals: answeringNotReady(createApprovals(core)),
+    log: answeringNotReady(createEventLog({ pool: store.pool, reader, feeds })),
+    runnerEvents: createRunnerEvents(core, writer, binding),
+    intents: createIntents(core),
+    reports: createReports(core, binding),
+    egressPolicies: binding.egressPolicies,
+    sessionContext: (sessionId) => binding.context(sessionId),
+    recordUsage(sessionId, usage) {
+      const { costUsd, ...tokens } = usage;
+      const work = async () => {
+        await owner.append(sessionId, () => [
+          entryOf(
+            'usage',
+            { ...tokens, ...(costUsd === undefined ? {} : { costUsd }) },
+            clock.now(),
+          ),
+        ]);
+        await addUsage(store.pool, sessionId, { ...tokens, costUsd: costUsd ?? '0' });
+        const teamId = owner.get(sessionId)?.teamId;
+        if (teamId !== undefined) changes.tell({ teamId, sessionId, approvals: false });
+      };
+      core.background(work(), 'usage');
+    },
+    notice(sessionId, code, text) {
+      core.background(
+        owner.append(sessionId, () => [entryOf('notice', { code, text }, clock.now())]),
+        'a notice',
+      );
+    },
+    async start(signal) {
+      const stopLog = await hints.listen(logChannel, (hint) => {
+        if (hint === 'everything') core.background(feeds.poll(), 'a poll of the watched logs');
+        else
+          for (const text of hint) {
+            const [sessionId, seq] = text.split(' ');
+            if (sessionId !== undefined) feeds.hint(sessionId, Number(seq));
+          }
+      });
+      const stopChanges = await hints.listen(Changes.channel, (hint) => {
+        if (hint !== 'everything') for (const text of hint) changes.hinted(text);
+      });
+      ticks.start();
+      signal.addEventListener(
+        'abort',
+        () => {
+          ticks.stop();
+          stopLog();
+          stopChanges();
+        },
+        { once: true },
+      );
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

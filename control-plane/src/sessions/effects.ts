@@ -1,0 +1,338 @@
+import { createHash } from 'node:crypto';
+import { eventPayloads, isKnownKind, type EventKind, type Payload } from '@berth/contract';
+import type { SourceItem } from '@berth/contract/link';
+import * as z from 'zod/mini';
+import { insertApproval, resolveApproval } from './approvals.store.ts';
+import type { Core } from './core.ts';
+import { entryOf, turnEnded, userMessage } from './entries.ts';
+import {
+  addUsage,
+  insertBlob,
+  readAgentOf,
+  readState,
+  terminalKind,
+  writeFields,
+  writePhase,
+} from './facts.store.ts';
+import { sessionLimits } from './limits.ts';
+import type { Entry } from './log/entry.ts';
+import { isDeltaKind } from './log/fold.ts';
+import type { Owned } from './owner.ts';
+import { moveTurn, readTurn, turnHasEvent } from './turns.store.ts';
+
+/** What one item of the runner's journal becomes. The rows are written already, and may be written again: the item comes again until it is acknowledged. */
+export interface Effect {
+  readonly entries: readonly Entry[];
+  /** Something that the session's status or queue depends on has changed. */
+  readonly advance?: 'session' | 'approvals';
+  /** After the commit. A crash before it is made good when the session is taken over. */
+  readonly committed?: () => Promise<void>;
+}
+const nothing: Effect = { entries: [] };
+
+/** Deltas are the many; they need no row, no schema and no waiting. Null: not a delta. */
+export function deltaOf(item: SourceItem, at: number): Entry | null {
+  if (!isDeltaKind(item.kind)) return null;
+  const { messageId, text } = item.payload;
+  if (typeof messageId !== 'string' || typeof text !== 'string')
+    return refusal(item, 'a delta without messageId and text', at);
+  return { ...base(item, at), kind: item.kind, payload: '', delta: { messageId, text } };
+}
+
+function base(item: SourceItem, at: number): Pick<Entry, 'at' | 'turnId' | 'raw'> {
+  return {
+    at,
+    ...(item.turnId === undefined ? {} : { turnId: item.turnId }),
+    ...(item.raw === undefined ? {} : { raw: item.raw }),
+  };
+}
+export function refusal(item: SourceItem, detail: string, at: number): Entry {
+  return {
+    ...entryOf('error', { code: 'event-refused', detail: `${item.kind}: ${detail}` }, at),
+    ...base(item, at),
+  };
+}
+
+const messageEnd = z.object({ messageId: z.string() });
+const agentSession = z.object({ agentSessionId: z.string().check(z.maxLength(1024)) });
+const changesItem = z.object({ files: z.int(), added: z.int(), deleted: z.int() });
+
+/** Everything but deltas. */
+export async function effectOf(core: Core, owned: Owned, item: SourceItem): Promise<Effect> {
+  const at = core.clock.now();
+  const { kind } = item;
+  switch (kind) {
+    case 'message.end':
+    case 'thought.end': {
+      const payload = z.safeParse(messageEnd, item.payload);
+      if (!payload.success) return { entries: [refusal(item, 'no messageId', at)] };
+      const text = kind === 'message.end' ? 'message' : 'thought';
+      const closed = owned.log.close(text, payload.data.messageId, at);
+      return { entries: closed === null ? [] : [withRaw(closed, item)] };
+    }
+    case 'agent.session': {
+      const payload = z.safeParse(agentSession, item.payload);
+      if (!payload.success) return { entries: [refusal(item, 'no agentSessionId', at)] };
+      await writeFields(core.pool, owned.sessionId, payload.data);
+      return nothing;
+    }
+    case 'changes': {
+      const payload = z.safeParse(changesItem, item.payload);
+      if (!payload.success) return { entries: [refusal(item, 'not a count of changes', at)] };
+      await writeFields(core.pool, owned.sessionId, { changes: payload.data });
+      return { entries: [], advance: 'session' };
+    }
+    default: {
+      // Kinds that this build does not know pass untouched: readers ignore them.
+      if (!isKnownKind(kind))
+        return { entries: [{ ...base(item, at), kind, payload: JSON.stringify(item.payload) }] };
+      const payload = z.safeParse(eventPayloads[kind], item.payload);
+      if (!payload.success)
+        // The runner does not know the revision; it is ours to give.
+        return kind === 'approval.requested'
+          ? known(core, owned, item, kind, at)
+          : { entries: [refusal(item, z.prettifyError(payload.error), at)] };
+      return known(core, owned, item, kind, at);
+    }
+  }
+}
+
+const withRaw = (entry: Entry, item: SourceItem): Entry =>
+  item.raw === undefined ? entry : { ...entry, raw: item.raw };
+
+async function known(
+  core: Core,
+  owned: Owned,
+  item: SourceItem,
+  kind: EventKind,
+  at: number,
+): Promise<Effect> {
+  /** Checked by the caller against the schema of this very kind. */
+  const as = <K extends EventKind>(_kind: K) => item.payload as unknown as Payload<K>;
+  const asIs: Entry = { ...base(item, at), kind, payload: JSON.stringify(item.payload) };
+  switch (kind) {
+    case 'turn.started':
+      return turnStarted(core, owned, item, as(kind).turnId, at);
+    case 'turn.ended':
+      return turnEndedBy(core, owned, item, as(kind), at);
+    case 'approval.requested':
+      return approvalRequested(core, owned, item, at);
+    case 'approval.resolved': {
+      const { approvalId, state } = as(kind);
+      if (state === 'decided') return nothing;
+      const now = await resolveApproval(
+        core.pool,
+        owned.sessionId,
+        approvalId,
+        state,
+        new Date(at),
+      );
+      return now === state ? { entries: [asIs], advance: 'approvals' } : nothing;
+    }
+    case 'sandbox.phase':
+      return phase(core, owned, as(kind), asIs, at);
+    case 'message':
+    case 'thought': {
+      const range = owned.log.takeRange(kind, as(kind).messageId);
+      if (range === null) return { entries: [asIs] };
+      return {
+        entries: [{ ...asIs, payload: JSON.stringify({ ...item.payload, supersedes: range }) }],
+      };
+    }
+    case 'tool':
+      return { entries: [await tool(core, owned, item, as(kind), asIs)] };
+    case 'mode':
+      await writeFields(core.pool, owned.sessionId, { mode: as(kind).current });
+      return { entries: [asIs], advance: 'session' };
+    case 'usage':
+      return { entries: [asIs], committed: () => used(core, owned, as(kind)) };
+    case 'terminal.opened':
+    case 'terminal.closed': {
+      await terminalMoved(core, owned, kind, as('terminal.opened').terminalId);
+      return { entries: [asIs], advance: 'session' };
+    }
+    // These are the control plane's own to say.
+    case 'session.status':
+    case 'turn.queued':
+    case 'message.user':
+      return { entries: [refusal(item, 'not a runner’s to say', at)] };
+    case 'message.delta':
+    case 'thought.delta':
+    case 'plan':
+    case 'commands':
+    case 'notice':
+    case 'error':
+      return { entries: [asIs] };
+  }
+}
+
+async function turnStarted(
+  core: Core,
+  owned: Owned,
+  item: SourceItem,
+  turnId: string,
+  at: number,
+): Promise<Effect> {
+  const { pool } = core;
+  const { sessionId } = owned;
+  const moved = await moveTurn(
+    pool,
+    sessionId,
+    turnId,
+    { kind: 'started' },
+    'running',
+    new Date(at),
+  );
+  const turn = moved ?? (await readTurn(pool, sessionId, turnId));
+  if (turn === null) return { entries: [refusal(item, 'no such turn', at)] };
+  // Not moved, or sent a second time: the row cannot tell whether the log has its prompt already.
+  const again = moved === null || turn.resends > 0;
+  const told = again && (await turnHasEvent(pool, sessionId, turnId, 'message.user'));
+  if (moved === null && told) return nothing;
+  await writeFields(pool, sessionId, { currentTurnId: turnId });
+  const started = { ...base(item, at), ...entryOf('turn.started', { turnId }, at, turnId) };
+  return {
+    entries: told ? [started] : [userMessage(turn, turn.prompt, at), started],
+    advance: 'session',
+  };
+}
+
+async function turnEndedBy(
+  core: Core,
+  owned: Owned,
+  item: SourceItem,
+  payload: Payload<'turn.ended'>,
+  at: number,
+): Promise<Effect> {
+  const { pool } = core;
+  const { sessionId } = owned;
+  const { turnId, state, stopReason, error, usage } = payload;
+  if (state !== 'done' && state !== 'cancelled' && state !== 'failed' && state !== 'unknown')
+    return { entries: [refusal(item, `a turn does not end as ${state}`, at)] };
+  const moved = await moveTurn(
+    pool,
+    sessionId,
+    turnId,
+    { kind: 'ended', state },
+    state,
+    new Date(at),
+    {
+      ...(stopReason === undefined ? {} : { stopReason }),
+      ...(error === undefined ? {} : { error }),
+      ...(usage === undefined ? {} : { usage }),
+    },
+  );
+  const turn = moved ?? (await readTurn(pool, sessionId, turnId));
+  // Ended before in another way (a person settled it meanwhile): the log has that end already.
+  if (turn?.state !== state) return nothing;
+  if (owned.cancelling === turnId) owned.cancelling = null;
+  await writeFields(pool, sessionId, { currentTurnId: null });
+  return {
+    entries: [...owned.log.closeAll(at), { ...base(item, at), ...turnEnded(turn, at) }],
+    advance: 'session',
+  };
+}
+
+const requested = z.omit(eventPayloads['approval.requested'], { revision: true });
+
+async function approvalRequested(
+  core: Core,
+  owned: Owned,
+  item: SourceItem,
+  at: number,
+): Promise<Effect> {
+  const payload = z.safeParse(requested, item.payload);
+  if (!payload.success) return { entries: [refusal(item, z.prettifyError(payload.error), at)] };
+  const turnId = payload.data.turnId ?? item.turnId ?? null;
+  const revision = await insertApproval(
+    core.pool,
+    { teamId: owned.teamId, sessionId: owned.sessionId, turnId, createdAt: new Date(at) },
+    payload.data,
+  );
+  if (revision === null)
+    return { entries: [refusal(item, 'this approval is another session’s', at)] };
+  // The event asks for revision 1 even when the answer came before this repeat: the answer's event follows it.
+  const text = JSON.stringify({ ...item.payload, revision: 1 });
+  return {
+    entries: [{ ...base(item, at), kind: 'approval.requested', payload: text }],
+    advance: 'approvals',
+  };
+}
+
+async function phase(
+  core: Core,
+  owned: Owned,
+  payload: Payload<'sandbox.phase'>,
+  asIs: Entry,
+  at: number,
+): Promise<Effect> {
+  const state = await readState(core.pool, owned.sessionId);
+  // An item from before the sandbox was put to sleep says nothing about now.
+  if (state === null || ['suspending', 'suspended', 'removed'].includes(state.phase))
+    return nothing;
+  await writePhase(core.pool, owned.sessionId, {
+    phase: payload.phase,
+    detail: payload.detail ?? null,
+  });
+  // A text that streamed when its agent died is complete as far as it goes.
+  const closed = payload.phase === 'ready' ? [] : owned.log.closeAll(at);
+  return { entries: [...closed, asIs], advance: 'session' };
+}
+
+async function tool(
+  core: Core,
+  owned: Owned,
+  item: SourceItem,
+  payload: Payload<'tool'>,
+  asIs: Entry,
+): Promise<Entry> {
+  const { output } = payload;
+  if (output === undefined || !('text' in output)) return asIs;
+  const bytes = Buffer.from(output.text);
+  if (bytes.length <= sessionLimits.outputBytes) return asIs;
+  const id = blobId(`${owned.sourceId ?? owned.sessionId} ${String(item.n)}`);
+  const { sessionId, teamId } = owned;
+  await insertBlob(core.pool, {
+    id,
+    teamId,
+    sessionId,
+    mediaType: 'text/plain; charset=utf-8',
+    bytes,
+  });
+  return {
+    ...asIs,
+    payload: JSON.stringify({ ...item.payload, output: { blobId: id, bytes: bytes.length } }),
+  };
+}
+/** The same item gives the same id (RFC 9562, version 8), so that a repeat stores nothing twice. */
+function blobId(name: string): string {
+  const hash = createHash('sha256').update(name).digest();
+  hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x80;
+  hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80;
+  const hex = hash.toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
+}
+
+async function used(core: Core, owned: Owned, usage: Payload<'usage'>): Promise<void> {
+  const { inputTokens, outputTokens, costUsd } = usage;
+  await addUsage(core.pool, owned.sessionId, {
+    inputTokens,
+    outputTokens,
+    costUsd: costUsd ?? '0',
+  });
+  core.changes.tell({ teamId: owned.teamId, sessionId: owned.sessionId, approvals: false });
+}
+
+/** While the agent's own terminal has the conversation, the chat waits. */
+async function terminalMoved(
+  core: Core,
+  owned: Owned,
+  kind: 'terminal.opened' | 'terminal.closed',
+  terminalId: string,
+): Promise<void> {
+  const agent = await readAgentOf(core.pool, owned.sessionId);
+  if (agent === null || core.harnesses.record(agent.harness).terminal.kind !== 'handover') return;
+  if ((await terminalKind(core.pool, owned.sessionId, terminalId)) !== 'agent') return;
+  const holder = kind === 'terminal.opened' ? 'terminal' : 'chat';
+  await writeFields(core.pool, owned.sessionId, { holder });
+}

@@ -1,0 +1,119 @@
+import type { Sandbox, SandboxIntents, SandboxReports } from '../sandboxes/index.ts';
+import { advance } from './advance.ts';
+import { agentsDir, type Binding } from './binding.ts';
+import { changed, say, type Core } from './core.ts';
+import { entryOf } from './entries.ts';
+import { purgeSession, readAgentOf, readIntents, readState, writePhase } from './facts.store.ts';
+import { sessionLimits } from './limits.ts';
+import { Problem } from '@berth/contract';
+import { inTransaction, throughOutages } from './sql.ts';
+
+/** What the reconciler reads. */
+export function createIntents(core: Core): SandboxIntents {
+  return {
+    list: () => readIntents(core.pool, null),
+    get: async (sessionId) => (await readIntents(core.pool, sessionId))[0] ?? null,
+    async spec(intent, progress, signal) {
+      const agent = await readAgentOf(core.pool, intent.sessionId);
+      if (agent === null) throw new Error('The agent of this session is gone.');
+      let toldAt = 0;
+      const { hostPath } = await core.harnesses.prepare(
+        agent.harness,
+        async (done, total, unit, detail) => {
+          const now = core.clock.now();
+          if (now - toldAt < sessionLimits.progressMs && done < total) return;
+          toldAt = now;
+          await progress({ phase: 'installing', detail, progress: { done, total, unit } });
+        },
+        signal,
+      );
+      return {
+        sessionId: intent.sessionId,
+        generation: intent.generation,
+        env: { ...core.config.containerEnv, ...agent.env },
+        agents: [{ name: agentsDir(agent.harness).slice('/opt/agents/'.length), hostPath }],
+        limits: core.config.limits,
+      };
+    },
+  };
+}
+
+/** What the reconciler tells. A session that was deleted meanwhile has nothing to be told. */
+export function createReports(core: Core, binding: Binding): SandboxReports {
+  const known = async (work: Promise<void>): Promise<void> => {
+    try {
+      await work;
+    } catch (error) {
+      if (!(error instanceof Problem && error.code === 'not-found')) throw error;
+    }
+  };
+
+  return {
+    phase: (sessionId, report) =>
+      known(
+        core.owner.run(sessionId, async (owned) => {
+          const state = await readState(core.pool, sessionId);
+          if (state === null) return;
+          const { phase, progress, logs, isolated } = report;
+          const detail = report.reason ?? report.detail ?? null;
+          const same = state.phase === phase && state.phase_detail === detail;
+          if (same && progress === undefined && logs === undefined) return;
+          await writePhase(core.pool, sessionId, { phase, detail, isolated });
+          const at = core.clock.now();
+          const broken = phase === 'failed' || phase === 'lost' || phase === 'suspended';
+          say(owned, [
+            ...(broken ? owned.log.closeAll(at) : []),
+            entryOf(
+              'sandbox.phase',
+              {
+                phase,
+                ...(detail === null ? {} : { detail }),
+                ...(progress === undefined ? {} : { progress }),
+                ...(logs === undefined ? {} : { logs: [...logs] }),
+              },
+              at,
+            ),
+          ]);
+          if (broken) binding.unbind(sessionId, false);
+          if (progress === undefined) await advance(core, owned);
+          else changed(core, owned);
+        }),
+      ),
+
+    notice: (sessionId, code, text) =>
+      known(
+        core.owner.append(sessionId, () => [entryOf('notice', { code, text }, core.clock.now())]),
+      ),
+
+    running: (sandbox: Sandbox) => known(binding.bind(sandbox)),
+
+    async quiesce(sessionId, signal) {
+      if (!core.runner.connected(sessionId)) return;
+      try {
+        await core.runner.call(sessionId, 'quiesce', {}, signal);
+      } catch (error) {
+        // The sandbox is stopped anyway; the agent's state on disk is then as after a crash, which it survives.
+        core.logger.warn({ err: error, sessionId }, 'the agent was not stopped in order');
+      }
+    },
+
+    removed: (sessionId) =>
+      known(
+        core.owner.run(sessionId, async (owned) => {
+          const state = await readState(core.pool, sessionId);
+          if (state?.deleted !== true) {
+            await writePhase(core.pool, sessionId, { phase: 'removed', detail: null });
+            say(owned, [entryOf('sandbox.phase', { phase: 'removed' }, core.clock.now())]);
+            return;
+          }
+          binding.unbind(sessionId, true);
+          core.owner.forget(sessionId);
+          await throughOutages(
+            () => inTransaction(core.pool, (sql) => purgeSession(sql, sessionId)),
+            core.signal,
+          );
+          changed(core, owned, true);
+        }),
+      ),
+  };
+}

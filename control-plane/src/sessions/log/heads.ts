@@ -1,0 +1,80 @@
+import type pg from 'pg';
+import { openTextsOf, type OpenTexts } from './fold.ts';
+
+/** The end of a session's log, as the raise of its epoch left it. */
+export interface Head {
+  readonly epoch: number;
+  readonly lastSeq: number;
+  readonly sourceId: string | null;
+  readonly lastSourceSeq: number;
+  readonly open: OpenTexts;
+}
+
+/**
+ * Takes the session over: every older writer is fenced from now on. The row lock waits for a group that is being committed, so what this returns is the
+ * result of all that the older writer stored. Another source's numbers start again at 1: its count is reset in the same statement.
+ * Null: no such session.
+ */
+export async function raiseEpoch(
+  pool: pg.Pool,
+  sessionId: string,
+  sourceId: string | null,
+): Promise<(Head & { previousSourceId: string | null }) | null> {
+  const { rows } = await pool.query<{
+    epoch: number;
+    last_seq: number;
+    previous: string | null;
+    source_id: string | null;
+    last_source_seq: number;
+    open_from: number | null;
+  }>(
+    `with old as (select session_id, source_id from session_head where session_id = $1 for no key update)
+     update session_head h set epoch = h.epoch + 1, batch = 0,
+       last_source_seq = case when $2::uuid is null or h.source_id = $2 then h.last_source_seq else 0 end,
+       source_id = coalesce($2, h.source_id)
+     from old where h.session_id = old.session_id
+     returning h.epoch, h.last_seq::float8 as last_seq, h.last_source_seq::float8 as last_source_seq,
+       h.source_id, old.source_id as previous, h.open_from::float8 as open_from`,
+    [sessionId, sourceId],
+  );
+  const row = rows[0];
+  if (row === undefined) return null;
+  return {
+    epoch: row.epoch,
+    lastSeq: row.last_seq,
+    sourceId: row.source_id,
+    previousSourceId: row.previous,
+    lastSourceSeq: row.last_source_seq,
+    open: row.open_from === null ? new Map() : await readOpenTexts(pool, sessionId, row.open_from),
+  };
+}
+
+/** Meets the rows since the oldest open text began: one message's worth. */
+async function readOpenTexts(
+  pool: pg.Pool,
+  sessionId: string,
+  openFrom: number,
+): Promise<OpenTexts> {
+  const { rows } = await pool.query<{
+    seq: number;
+    kind: string;
+    turn_id: string | null;
+    message_id: string;
+    text: string | null;
+  }>(
+    `select seq::float8 as seq, kind, turn_id, payload ->> 'messageId' as message_id, payload ->> 'text' as text
+       from session_event
+      where session_id = $1 and seq >= $2 and kind in ('message.delta', 'thought.delta', 'message', 'thought')
+      order by seq`,
+    [sessionId, openFrom],
+  );
+  return openTextsOf(
+    rows.map((row) => ({
+      seq: row.seq,
+      kind: row.kind,
+      turnId: row.turn_id,
+      messageId: row.message_id,
+      text: row.text ?? '',
+    })),
+  );
+}

@@ -1,0 +1,170 @@
+import { Problem } from '@berth/contract';
+import type { SessionStatus } from '@berth/contract';
+import type pg from 'pg';
+import type { Entry } from './log/entry.ts';
+import { raiseEpoch } from './log/heads.ts';
+import type { SessionLog, SessionLost } from './log/session-log.ts';
+import type { LogWriter } from './log/writer.ts';
+import { readState } from './facts.store.ts';
+import { throughOutages } from './sql.ts';
+
+/** A session that this process writes. */
+export interface Owned {
+  readonly sessionId: string;
+  readonly teamId: string;
+  log: SessionLog;
+  sourceId: string | null;
+  /** Number of the runner's last item that was queued, and of the last that is committed. */
+  received: number;
+  committed: number;
+  status: SessionStatus;
+  /** When the runner was last heard; when its link was first missed. */
+  heardAt: number;
+  missedAt: number | null;
+  /** The turn that a person wants stopped: told again after a reconnect. */
+  cancelling: string | null;
+}
+
+export interface TakeOver {
+  readonly owned: Owned;
+  /** The journal that was counted before; another one now means that it is lost. */
+  readonly previousSourceId: string | null;
+  readonly isNew: boolean;
+}
+
+/**
+ * Which sessions this process writes, and in which order: everything that is done to one session runs one after another in its own chain, so that
+ * decisions see each other's rows. A job only queues its events; it does not wait for their commit.
+ */
+export class Owner {
+  readonly #pool: pg.Pool;
+  readonly #writer: LogWriter;
+  readonly #now: () => number;
+  readonly #signal: AbortSignal;
+  readonly #takenOver: (taken: TakeOver) => Promise<void>;
+  readonly #owned = new Map<string, Owned>();
+  readonly #chains = new Map<string, Promise<void>>();
+
+  constructor(options: {
+    pool: pg.Pool;
+    writer: LogWriter;
+    now: () => number;
+    signal: AbortSignal;
+    takenOver: (taken: TakeOver) => Promise<void>;
+  }) {
+    this.#pool = options.pool;
+    this.#writer = options.writer;
+    this.#now = options.now;
+    this.#signal = options.signal;
+    this.#takenOver = options.takenOver;
+  }
+
+  /** Throws Problem `not-found` when there is no such session. `sourceId`: the journal whose items the job brings. */
+  run<T>(
+    sessionId: string,
+    job: (owned: Owned) => Promise<T>,
+    options: { sourceId?: string; isNew?: boolean } = {},
+  ): Promise<T> {
+    const before = this.#chains.get(sessionId) ?? Promise.resolve();
+    const result = before.then(async () => job(await this.#own(sessionId, options)));
+    const settled: Promise<void> = result.then(
+      () => this.#settled(sessionId, settled),
+      () => this.#settled(sessionId, settled),
+    );
+    this.#chains.set(sessionId, settled);
+    return result;
+  }
+  #settled(sessionId: string, chain: Promise<void>): void {
+    if (this.#chains.get(sessionId) === chain) this.#chains.delete(sessionId);
+  }
+
+  /** Appends and waits for the commit, outside the chain. What was fenced was not stored, so it is taken over and tried again. */
+  async append(
+    sessionId: string,
+    entries: (owned: Owned) => Promise<readonly Entry[]> | readonly Entry[],
+    options: { isNew?: boolean } = {},
+  ): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const { committed } = await this.run(
+        sessionId,
+        async (owned) => ({ committed: queue(owned.log, await entries(owned)) }),
+        options,
+      );
+      const lost = await committed;
+      if (lost === null) return;
+      if (lost.reason !== 'fenced' || attempt === 3) throw lost;
+    }
+  }
+
+  get(sessionId: string): Owned | undefined {
+    return this.#owned.get(sessionId);
+  }
+  all(): Owned[] {
+    return [...this.#owned.values()];
+  }
+  forget(sessionId: string): void {
+    this.#owned.delete(sessionId);
+    this.#writer.forget(sessionId);
+  }
+  /** Resolves when no job is under way. */
+  async idle(): Promise<void> {
+    while (this.#chains.size > 0) await Promise.all(this.#chains.values());
+  }
+
+  async #own(sessionId: string, options: { sourceId?: string; isNew?: boolean }): Promise<Owned> {
+    const before = this.#owned.get(sessionId);
+    const { sourceId } = options;
+    if (before?.log.lost === null && (sourceId === undefined || before.sourceId === sourceId))
+      return before;
+    // Raising the epoch would fence what we have queued ourselves.
+    if (before?.log.lost === null) await queue(before.log, []);
+    const head = await throughOutages(
+      () => raiseEpoch(this.#pool, sessionId, sourceId ?? null),
+      this.#signal,
+    );
+    const state =
+      head === null
+        ? null
+        : await throughOutages(() => readState(this.#pool, sessionId), this.#signal);
+    if (head === null || state === null) {
+      this.forget(sessionId);
+      throw new Problem('not-found', 'No such session.');
+    }
+    const log = this.#writer.own({
+      sessionId,
+      epoch: head.epoch,
+      lastSeq: head.lastSeq,
+      open: head.open,
+    });
+    const now = this.#now();
+    const owned: Owned = before ?? {
+      sessionId,
+      teamId: state.team_id,
+      log,
+      sourceId: null,
+      received: 0,
+      committed: 0,
+      status: state.status,
+      heardAt: now,
+      missedAt: null,
+      cancelling: null,
+    };
+    owned.log = log;
+    owned.sourceId = head.sourceId;
+    owned.received = head.lastSourceSeq;
+    owned.committed = head.lastSourceSeq;
+    this.#owned.set(sessionId, owned);
+    await this.#takenOver({
+      owned,
+      previousSourceId: head.previousSourceId,
+      isNew: options.isNew ?? false,
+    });
+    return owned;
+  }
+}
+
+function queue(log: SessionLog, entries: readonly Entry[]): Promise<SessionLost | null> {
+  return new Promise((resolve) => {
+    log.append({ entries, done: resolve });
+  });
+}

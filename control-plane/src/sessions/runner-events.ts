@@ -1,0 +1,74 @@
+import { Problem } from '@berth/contract';
+import { advance, resend } from './advance.ts';
+import type { Binding } from './binding.ts';
+import type { Core } from './core.ts';
+import { readState } from './facts.store.ts';
+import { createIngest } from './ingest.ts';
+import type { LogWriter } from './log/writer.ts';
+import type { Owned } from './owner.ts';
+import type { RunnerEvents } from './ports.ts';
+
+type Held = Parameters<RunnerEvents['hello']>[1][number];
+
+export function createRunnerEvents(core: Core, writer: LogWriter, binding: Binding): RunnerEvents {
+  /** What the log holds of this journal. Null: not ours, or deleted. */
+  async function welcome({ sessionId, sourceId }: Held) {
+    try {
+      return await core.owner.run(
+        sessionId,
+        async (owned: Owned) => {
+          const state = await readState(core.pool, sessionId);
+          if (state === null || state.deleted) return null;
+          // Only what is committed: the runner forgets everything up to here.
+          return { sessionId, sourceId, lastSourceSeq: owned.committed };
+        },
+        { sourceId },
+      );
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'not-found') return null;
+      throw error;
+    }
+  }
+
+  /** After the welcome: what a person said while nobody listened. */
+  async function catchUp(held: readonly Held[]): Promise<void> {
+    for (const { sessionId } of held) {
+      const sandbox = core.sandboxes.current(sessionId);
+      if (sandbox !== undefined) await binding.bind(sandbox);
+      else
+        await core.owner.run(sessionId, async (owned) => {
+          await resend(core, owned);
+          await advance(core, owned);
+        });
+      core.sandboxes.hint(sessionId);
+    }
+    await binding.bindMissed();
+  }
+
+  return {
+    ...createIngest(core, writer),
+
+    async hello(runnerId, held) {
+      core.logger.info({ runnerId, sessions: held.length }, 'a runner connected');
+      binding.lostLink();
+      const answers = await Promise.all(held.map(welcome));
+      const sessions = answers.filter((answer) => answer !== null);
+      const ours = new Set(sessions.map(({ sessionId }) => sessionId));
+      const kept = held.filter(({ sessionId }) => ours.has(sessionId));
+      // In the next turn of the event loop: the welcome goes first.
+      setImmediate(() => core.background(catchUp(kept), 'a runner that connected'));
+      return {
+        sessions,
+        purge: held.map(({ sessionId }) => sessionId).filter((id) => !ours.has(id)),
+      };
+    },
+
+    async disconnected(runnerId) {
+      core.logger.info({ runnerId }, 'a runner is gone');
+      binding.lostLink();
+      const now = core.clock.now();
+      for (const owned of core.owner.all())
+        if (!core.runner.connected(owned.sessionId)) owned.missedAt ??= now;
+    },
+  };
+}

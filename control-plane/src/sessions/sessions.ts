@@ -1,0 +1,136 @@
+import { Problem } from '@berth/contract';
+import type { PatchSession, Session } from '@berth/contract';
+import type { Actor } from '../identity/index.ts';
+import { advance } from './advance.ts';
+import { createSession } from './create-session.ts';
+import type { Core } from './core.ts';
+import { writeFields } from './facts.store.ts';
+import { exportMarkdown } from './markdown.ts';
+import type { EventReader } from './log/replay.ts';
+import type { Sessions } from './services.ts';
+import * as store from './sessions.store.ts';
+import { checkedCursor, isUuid, noSession, pageOf } from './sql.ts';
+import { turnsInFlight } from './turns.store.ts';
+
+export function createSessionsService(core: Core, reader: EventReader): Sessions {
+  const { pool } = core;
+
+  async function row(actor: Actor, id: string): Promise<store.SessionRow> {
+    const found = isUuid(id) ? await store.readSession(pool, actor, id) : null;
+    if (found === null) throw noSession();
+    return found;
+  }
+  const view = async (actor: Actor, id: string): Promise<Session> =>
+    store.sessionView(await row(actor, id));
+
+  /** Intent first, in the row; then whoever makes it true looks. */
+  async function intend(
+    actor: Actor,
+    id: string,
+    intent: Parameters<typeof store.setIntent>[2],
+  ): Promise<Session> {
+    if (!isUuid(id) || !(await store.setIntent(pool, { id, teamId: actor.teamId }, intent)))
+      throw noSession();
+    core.sandboxes.hint(id);
+    await core.owner.run(id, (owned) => advance(core, owned));
+    return view(actor, id);
+  }
+
+  async function patch(
+    actor: Actor,
+    id: string,
+    version: number,
+    change: PatchSession,
+  ): Promise<Session> {
+    const before = await row(actor, id);
+    const { readSeq, title, mode, model, budget } = change;
+    if ([title, mode, model, budget].some((value) => value !== undefined)) {
+      const stale = new Problem('version-stale', 'Read it again, then change it.');
+      if (before.version !== version) throw stale;
+      // The agent is asked first: what it refuses is not written. One that is not there takes the value when it is bound.
+      if (before.phase === 'ready' && core.runner.connected(id)) {
+        if (mode !== undefined && mode !== before.mode)
+          await core.runner.call(id, 'mode.set', { mode });
+        if (model !== undefined && model !== before.model)
+          await core.runner.call(id, 'model.set', { model });
+      }
+      const written = await store.patchSession(
+        pool,
+        { id, teamId: actor.teamId, version },
+        { title, mode, model, budgetLimitUsd: budget?.limitUsd },
+      );
+      if (!written) throw stale;
+    }
+    if (readSeq !== undefined) await store.markRead(pool, actor, id, readSeq);
+    core.changes.tell({ teamId: actor.teamId, sessionId: id, approvals: title !== undefined });
+    return view(actor, id);
+  }
+
+  return {
+    create: (actor, input) => createSession(core, actor, input),
+    async list(actor, query) {
+      const { limit, cursor, ...filter } = query;
+      const rows = await store.listSessions(pool, actor, {
+        ...filter,
+        cursor: checkedCursor(cursor),
+        limit: limit + 1,
+      });
+      return pageOf(rows, limit, store.sessionView);
+    },
+    get: view,
+    patch,
+    async remove(actor, id) {
+      const last = await view(actor, id);
+      if (
+        !(await store.markDeleted(pool, { id, teamId: actor.teamId }, new Date(core.clock.now())))
+      )
+        throw noSession();
+      core.sandboxes.hint(id);
+      core.changes.tell({ teamId: actor.teamId, sessionId: id, approvals: true });
+      return last;
+    },
+    suspend: (actor, id) => intend(actor, id, { desired: 'suspended' }),
+    async resume(actor, id) {
+      if ((await row(actor, id)).archived_at !== null)
+        throw new Problem('session-archived', 'Take it out of the archive first.');
+      return intend(actor, id, { desired: 'running', replaceFailed: true });
+    },
+    archive: async (actor, id) => {
+      const { archived_at } = await row(actor, id);
+      const archivedAt = archived_at ?? new Date(core.clock.now());
+      return intend(actor, id, { desired: 'suspended', archivedAt });
+    },
+    unarchive: (actor, id) => intend(actor, id, { archivedAt: null }),
+    async cancel(actor, id) {
+      await row(actor, id);
+      await core.owner.run(id, async (owned) => {
+        for (const turn of await turnsInFlight(pool, id)) {
+          owned.cancelling = turn.id;
+          core.runner.cancel(id, turn.id);
+        }
+      });
+      return view(actor, id);
+    },
+    async restartAgent(actor, id) {
+      await row(actor, id);
+      await core.runner.call(id, 'agent.restart', {});
+      return view(actor, id);
+    },
+    async takeBack(actor, id) {
+      await row(actor, id);
+      await core.runner.call(id, 'agent.take-back', {});
+      await core.owner.run(id, async (owned) => {
+        await writeFields(pool, id, { holder: 'chat' });
+        await advance(core, owned);
+      });
+      return view(actor, id);
+    },
+    async archiveArrived(actor, id) {
+      await row(actor, id);
+      await store.setAwaitArchive(pool, { id, teamId: actor.teamId }, false);
+      core.sandboxes.hint(id);
+    },
+    exportMarkdown: async (actor, id) => exportMarkdown(await view(actor, id), reader),
+    onChange: (listener) => core.changes.listen(listener),
+  };
+}

@@ -1,0 +1,60 @@
+import { resolutionsWithoutEvent } from './approvals.store.ts';
+import { say, type Core } from './core.ts';
+import { approvalResolved, entryOf, turnEnded, turnQueued } from './entries.ts';
+import { loggedStatus, queuedWithoutEvent, readState, recountUsage } from './facts.store.ts';
+import type { Entry } from './log/entry.ts';
+import type { TakeOver } from './owner.ts';
+import { moveTurn, readTurn, turnsInFlight } from './turns.store.ts';
+
+/**
+ * The process before this one may have died between a row and its event. Rows come first everywhere, so what is missing is always an event: it is
+ * found by looking, and said now. Meets the session's events once, when it changes hands.
+ */
+export async function mend(
+  core: Core,
+  { owned, previousSourceId, isNew }: TakeOver,
+): Promise<void> {
+  if (isNew) return;
+  const { sessionId } = owned;
+  const at = core.clock.now();
+  const missing: Entry[] = [];
+  for (const id of await queuedWithoutEvent(core.pool, sessionId)) {
+    const turn = await readTurn(core.pool, sessionId, id);
+    if (turn !== null) missing.push(turnQueued(turn, at));
+  }
+  for (const approval of await resolutionsWithoutEvent(core.pool, sessionId)) {
+    const entry = approvalResolved(approval, at);
+    if (entry !== null) missing.push(entry);
+  }
+  if (previousSourceId !== null && previousSourceId !== owned.sourceId)
+    missing.push(...(await journalLost(core, sessionId, at)));
+  const state = await readState(core.pool, sessionId);
+  if (state !== null && (await loggedStatus(core.pool, sessionId)) !== state.status) {
+    const { status, reason } = state;
+    missing.push(entryOf('session.status', { status, ...(reason === null ? {} : { reason }) }, at));
+  }
+  await recountUsage(core.pool, sessionId);
+  say(owned, missing);
+}
+
+/** With its journal the runner lost what it knew of the turn under way. Sending it again could double it: a person decides. */
+async function journalLost(core: Core, sessionId: string, at: number): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for (const turn of await turnsInFlight(core.pool, sessionId)) {
+    const moved = await moveTurn(
+      core.pool,
+      sessionId,
+      turn.id,
+      { kind: 'journalLost' },
+      'unknown',
+      new Date(at),
+    );
+    if (moved === null) continue;
+    const text = 'The runner lost its journal while this message was under way.';
+    entries.push(
+      turnEnded(moved, at),
+      entryOf('notice', { code: 'journal-lost', text }, at, turn.id),
+    );
+  }
+  return entries;
+}

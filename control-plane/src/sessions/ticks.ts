@@ -1,0 +1,95 @@
+import { advance } from './advance.ts';
+import type { Core } from './core.ts';
+import { readyHere } from './facts.store.ts';
+import { lifecycleLimits } from './lifecycle.ts';
+import { sessionLimits } from './limits.ts';
+import type { Feeds } from './log/feeds.ts';
+import { sweepDeltas } from './log/sweep.ts';
+import type { Owned } from './owner.ts';
+import { idleTooLong, setIntent } from './sessions.store.ts';
+
+/** What only time tells: silence, a missed runner, idleness; and what is due now and then: the sweep, the poll. */
+export function createTicks(
+  core: Core,
+  { dirty, feeds }: { dirty: Set<string>; feeds: Feeds },
+): { start(): void; stop(): void } {
+  const timers: NodeJS.Timeout[] = [];
+
+  /** Looks in memory first: the database is asked only where the answer may have changed. */
+  function mayHaveChanged(owned: Owned, now: number): boolean {
+    const connected = core.runner.connected(owned.sessionId);
+    if (connected) owned.missedAt = null;
+    else owned.missedAt ??= now;
+    switch (owned.status) {
+      case 'running':
+      case 'waiting':
+      case 'idle':
+      case 'stalled':
+        return (
+          (owned.missedAt !== null && now - owned.missedAt >= lifecycleLimits.unreachableMs) ||
+          (owned.status === 'running' && now - owned.heardAt >= lifecycleLimits.stalledMs)
+        );
+      case 'lost':
+        return connected;
+      case 'starting':
+      case 'suspending':
+      case 'suspended':
+      case 'waking':
+      case 'failed':
+        return false;
+    }
+  }
+
+  async function tick(): Promise<void> {
+    const now = core.clock.now();
+    for (const owned of core.owner.all())
+      if (mayHaveChanged(owned, now))
+        await core.owner.run(owned.sessionId, (same) => advance(core, same));
+  }
+
+  async function slowTick(): Promise<void> {
+    const now = new Date(core.clock.now());
+    for (const { id, team_id } of await idleTooLong(core.pool, now)) {
+      core.logger.info({ sessionId: id }, 'an idle session is suspended');
+      await setIntent(core.pool, { id, teamId: team_id }, { desired: 'suspended' });
+      core.sandboxes.hint(id);
+      await core.owner.run(id, (owned) => advance(core, owned));
+    }
+    // Sessions whose runner did not come back after our start: nothing has touched them yet.
+    for (const id of await readyHere(core.pool))
+      if (core.owner.get(id) === undefined && !core.runner.connected(id))
+        await core.owner.run(id, (owned) => advance(core, owned));
+    for (const id of [...dirty]) {
+      dirty.delete(id);
+      const swept = await sweepDeltas(core.pool, id, core.signal);
+      if (swept > 0) core.logger.debug({ sessionId: id, swept }, 'superseded deltas deleted');
+    }
+  }
+
+  function every(ms: number, work: () => Promise<void>, what: string): void {
+    let busy = false;
+    const timer = setInterval(() => {
+      if (busy) return;
+      busy = true;
+      core.background(
+        work().finally(() => {
+          busy = false;
+        }),
+        what,
+      );
+    }, ms);
+    timer.unref();
+    timers.push(timer);
+  }
+
+  return {
+    start() {
+      every(sessionLimits.tickMs, tick, 'the tick of sessions');
+      every(sessionLimits.slowTickMs, slowTick, 'the slow tick of sessions');
+      every(sessionLimits.pollMs, () => feeds.poll(), 'the poll of watched logs');
+    },
+    stop() {
+      for (const timer of timers.splice(0)) clearInterval(timer);
+    },
+  };
+}

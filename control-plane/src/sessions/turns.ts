@@ -1,0 +1,191 @@
+import { Problem } from '@berth/contract';
+import type { ContentBlock, Turn } from '@berth/contract';
+import type { Actor } from '../identity/index.ts';
+import { advance } from './advance.ts';
+import { say, type Core } from './core.ts';
+import { entryOf, turnEnded, turnQueued } from './entries.ts';
+import { writeFields } from './facts.store.ts';
+import { sessionLimits } from './limits.ts';
+import type { Owned } from './owner.ts';
+import type { Turns } from './services.ts';
+import { readSession, setIntent, type SessionRow } from './sessions.store.ts';
+import { hashOf } from './prompt.ts';
+import { checkedCursor, isUuid, noSession, pageOf } from './sql.ts';
+import { nextTurnState, turnEnds, type TurnEvent } from './turn.ts';
+import * as store from './turns.store.ts';
+
+const noTurn = (): Problem => new Problem('not-found', 'No such message.');
+
+export function createTurns(core: Core): Turns {
+  const { pool } = core;
+  const now = () => new Date(core.clock.now());
+
+  async function session(actor: Actor, sessionId: string): Promise<SessionRow> {
+    const row = isUuid(sessionId) ? await readSession(pool, actor, sessionId) : null;
+    if (row === null) throw noSession();
+    return row;
+  }
+  async function turn(actor: Actor, sessionId: string, turnId: string): Promise<store.TurnRow> {
+    await session(actor, sessionId);
+    const row = isUuid(turnId) ? await store.readTurn(pool, sessionId, turnId) : null;
+    if (row === null) throw noTurn();
+    return row;
+  }
+  /** Ended for readers: the row says so, and the log has it, and with it everything that came before. */
+  async function hasEnded(row: store.TurnRow): Promise<boolean> {
+    return (
+      turnEnds.some((state) => state === row.state) &&
+      (await store.turnHasEvent(pool, row.session_id, row.id, 'turn.ended'))
+    );
+  }
+  async function view(row: store.TurnRow): Promise<Turn> {
+    if (!(await hasEnded(row))) return store.turnView(row);
+    return { ...store.turnView(row), reply: await store.replyOf(pool, row.session_id, row.id) };
+  }
+
+  async function create(
+    actor: Actor,
+    sessionId: string,
+    { id, prompt }: { id: string; prompt: ContentBlock[] },
+  ): Promise<{ turn: Turn; created: boolean }> {
+    const { archived_at } = await session(actor, sessionId);
+    const known = await store.readTurn(pool, sessionId, id);
+    if (known === null && archived_at !== null)
+      throw new Problem('session-archived', 'Take it out of the archive first.');
+    if (known === null && (await store.countQueued(pool, sessionId)) >= sessionLimits.queuedTurns)
+      throw new Problem('too-many-requests', 'Too many messages wait in this session.');
+    const promptHash = hashOf(prompt);
+    const created =
+      known === null &&
+      (await store.insertTurn(pool, { id, sessionId, prompt, promptHash, at: now() }, actor));
+    const row = known ?? (await store.readTurn(pool, sessionId, id));
+    if (row === null) throw noSession();
+    if (!row.prompt_hash.equals(promptHash))
+      throw new Problem('turn-id-reused', 'This id belongs to a message with another text.');
+    if (!created) return { turn: await view(row), created };
+    // A suspended session wakes by itself; a failed one gets another sandbox.
+    const identity = { id: sessionId, teamId: actor.teamId };
+    await setIntent(pool, identity, { desired: 'running', replaceFailed: true });
+    core.sandboxes.hint(sessionId);
+    await core.owner.append(sessionId, () => [turnQueued(row, core.clock.now())]);
+    await core.owner.run(sessionId, (owned) => advance(core, owned));
+    return { turn: await view((await store.readTurn(pool, sessionId, id)) ?? row), created };
+  }
+
+  /** Compare-and-set, then its event, then whatever is due now. Null: it did not apply. */
+  const move = (
+    sessionId: string,
+    turnId: string,
+    event: TurnEvent,
+    then: (owned: Owned, row: store.TurnRow) => void,
+  ): Promise<store.TurnRow | null> =>
+    core.owner.run(sessionId, async (owned) => {
+      const before = await store.readTurn(pool, sessionId, turnId);
+      const to = before === null ? null : nextTurnState(before.state, event);
+      if (before === null || to === null || to === before.state) return null;
+      const row = await store.moveTurn(pool, sessionId, turnId, event, to, now());
+      if (row === null) return null;
+      then(owned, row);
+      await advance(core, owned);
+      return row;
+    });
+
+  return {
+    create,
+    async list(actor, sessionId, query) {
+      await session(actor, sessionId);
+      const { limit, cursor, state } = query;
+      const from = checkedCursor(cursor);
+      const rows = await store.listTurns(pool, {
+        teamId: actor.teamId,
+        sessionId,
+        ...(state === undefined ? {} : { state }),
+        ...(from === undefined ? {} : { cursor: from }),
+        limit: limit + 1,
+      });
+      return pageOf(rows, limit, store.turnView);
+    },
+    get: async (actor, sessionId, turnId) => view(await turn(actor, sessionId, turnId)),
+
+    async patch(actor, sessionId, turnId, version, patch) {
+      const before = await turn(actor, sessionId, turnId);
+      const { prompt, position } = patch;
+      const changed = await store.editQueued(pool, sessionId, turnId, version, {
+        ...(prompt === undefined ? {} : { prompt, promptHash: hashOf(prompt) }),
+        ...(position === undefined ? {} : { position }),
+      });
+      if (changed === null) {
+        if (before.state === 'queued' && version !== null && before.version !== version)
+          throw new Problem('version-stale', 'Read it again, then change it.');
+        throw new Problem('turn-already-sent', 'The agent has it already.');
+      }
+      const row = await turn(actor, sessionId, turnId);
+      await core.owner.append(sessionId, () => [turnQueued(row, core.clock.now())]);
+      await core.owner.run(sessionId, (owned) => advance(core, owned));
+      return view(row);
+    },
+
+    async withdraw(actor, sessionId, turnId) {
+      const before = await turn(actor, sessionId, turnId);
+      const row = await move(sessionId, turnId, { kind: 'withdrawn' }, (owned, gone) =>
+        say(owned, [turnEnded(gone, core.clock.now())]),
+      );
+      if (row !== null) return view(row);
+      if (before.state === 'cancelled' && before.sent_at === null) return view(before);
+      throw new Problem('turn-already-sent', 'The agent has it already.');
+    },
+
+    async settle(actor, sessionId, turnId, { answer }) {
+      await turn(actor, sessionId, turnId);
+      const row = await move(sessionId, turnId, { kind: 'settled', answer }, (owned, settled) => {
+        const at = core.clock.now();
+        if (answer === 'resend') {
+          const text = `${actor.userName} had the message sent again.`;
+          say(owned, [entryOf('notice', { code: 'turn-resent', text }, at, turnId)]);
+          core.runner.turn(sessionId, turnId, settled.prompt);
+        } else say(owned, [turnEnded(settled, at)]);
+      });
+      if (row === null)
+        throw new Problem('turn-not-unknown', 'It is known what became of this message.');
+      await writeFields(pool, sessionId, { currentTurnId: answer === 'resend' ? turnId : null });
+      return view(row);
+    },
+
+    async ended(actor, sessionId, turnId, signal) {
+      await turn(actor, sessionId, turnId);
+      for (;;) {
+        const next = nextChange(core, sessionId, signal);
+        const row = await store.readTurn(pool, sessionId, turnId);
+        if (row === null) throw noTurn();
+        if (await hasEnded(row)) {
+          next.stop();
+          return view(row);
+        }
+        if (!(await next.came)) return null;
+      }
+    },
+  };
+}
+
+/** Registered at once, so that nothing is missed between looking and waiting; looks again after a while even without a hint. */
+function nextChange(
+  core: Core,
+  sessionId: string,
+  signal: AbortSignal,
+): { came: Promise<boolean>; stop: () => void } {
+  const { promise: came, resolve } = Promise.withResolvers<boolean>();
+  const finish = (result: boolean) => {
+    clearTimeout(timer);
+    forget();
+    signal.removeEventListener('abort', aborted);
+    resolve(result);
+  };
+  const aborted = () => finish(false);
+  const timer = setTimeout(() => finish(true), sessionLimits.pollMs);
+  const forget = core.changes.listen((change) => {
+    if (change.sessionId === sessionId) finish(true);
+  });
+  signal.addEventListener('abort', aborted, { once: true });
+  if (signal.aborted) aborted();
+  return { came, stop: () => finish(false) };
+}
