@@ -92,6 +92,7 @@ export default tseslint.config(
     settings: {
       'import-x/resolver-next': [
         createTypeScriptImportResolver({
+          noWarnOnMultipleProjects: true,
           project: [
             'control-plane/tsconfig.json',
             'webview/tsconfig.json',

@@ -1,7 +1,7 @@
 // Makes node_modules hold what the lock file says, without install scripts. Runs on Node 20 with nothing installed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const stampOf = (root) => join(root, 'node_modules', '.berth-lock');
@@ -26,6 +26,7 @@ export function ensureInstalled(root, { development = false } = {}) {
   const installed = noted === undefined ? undefined : JSON.parse(noted).packages;
   const full = development || (installed !== undefined && hasDevelopment(installed));
   if (installed === undefined || !isComplete(wanted, installed, development)) npmCi(root, full);
+  mkdirSync(join(root, 'node_modules'), { recursive: true }); // npm makes none for no packages
   writeFileSync(stampOf(root), `${hash} ${full ? 'all' : 'run'}`);
 }
 
@@ -43,7 +44,14 @@ function isComplete(wanted, installed, development) {
 
 function npmCi(root, full) {
   console.error(`berth: installing packages${full ? ', those for development too' : ''} …`);
-  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const args = [
+    'ci',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--no-update-notifier',
+    '--loglevel=error',
+  ];
   if (!full) args.push('--omit=dev');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
   // Variables that an outer npm sets for its own run (a prefix, a workspace) must not reach this one.
