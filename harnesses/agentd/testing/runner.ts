@@ -46,6 +46,8 @@ export async function testRunner(options: {
   owner?: { hostUid: number; hostGid: number };
   adopt?: Record<number, number>;
   sayHello?: boolean;
+  /** Outside a sandbox the usual ports belong to the whole machine. */
+  ports?: { port: number; socket: string }[];
 }): Promise<TestRunner> {
   const { socketDir, owner, adopt = {}, sayHello = true } = options;
   const at = path.join(socketDir, socketName.agentd);
@@ -110,10 +112,7 @@ export async function testRunner(options: {
       request(0, {
         op: 'hello',
         version: 1,
-        ports: [
-          { port: loopbackPort.model, socket: socketName.gateway },
-          { port: loopbackPort.egress, socket: socketName.egress },
-        ],
+        ports: options.ports ?? [],
         adopt,
       });
   });
@@ -175,3 +174,9 @@ export async function testRunner(options: {
     },
   };
 }
+
+/** The two ports of every real sandbox. */
+export const usualPorts = [
+  { port: loopbackPort.model, socket: socketName.gateway },
+  { port: loopbackPort.egress, socket: socketName.egress },
+];

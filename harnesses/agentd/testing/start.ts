@@ -1,0 +1,58 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { bundleAgentd } from '../bundle.mjs';
+
+let bundled: Promise<string> | undefined;
+/** The bundle as it is shipped, made once for each test process. */
+export function agentdBundle(): Promise<string> {
+  bundled ??= (async () => {
+    const outdir = mkdtempSync(path.join(tmpdir(), 'berth-agentd-'));
+    await bundleAgentd({ outdir });
+    process.once('exit', () => rmSync(outdir, { recursive: true, force: true }));
+    return outdir;
+  })();
+  return bundled;
+}
+
+export interface TestAgentd extends AsyncDisposable {
+  readonly process: ChildProcess;
+  readonly socketDir: string;
+  readonly workspace: string;
+  readonly log: () => string;
+  readonly ended: Promise<number | null>;
+}
+
+/** agentd without a sandbox: what it does needs none. */
+export async function startAgentd(): Promise<TestAgentd> {
+  const outdir = await agentdBundle();
+  const base = mkdtempSync(path.join(tmpdir(), 'berth-box-'));
+  const [socketDir, workspace] = [path.join(base, 'run'), path.join(base, 'w')];
+  mkdirSync(socketDir);
+  mkdirSync(workspace);
+  const child = spawn(process.execPath, [path.join(outdir, 'agentd.cjs')], {
+    env: {
+      PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+      HOME: base,
+      BERTH_RUN: socketDir,
+      BERTH_WORKSPACE: workspace,
+    },
+    stdio: ['ignore', 'inherit', 'pipe'],
+  });
+  let log = '';
+  child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  return {
+    process: child,
+    socketDir,
+    workspace,
+    log: () => log,
+    ended,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM');
+      await ended;
+      rmSync(base, { recursive: true, force: true });
+    },
+  };
+}
