@@ -1,0 +1,20 @@
+import type { ProblemCode } from '@berth/contract';
+import { Problem, problems } from '@berth/contract';
+
+/** What agentd and the runner call things, in the words of the API. A request that cannot be fulfilled is the caller's matter, never a 5xx. */
+const translated: Readonly<Record<string, ProblemCode>> = {
+  'not-a-file': 'invalid-request',
+  'not-a-directory': 'invalid-request',
+  'unknown-id': 'not-found',
+  'unknown-session': 'sandbox-not-ready',
+  'spawn-failed': 'sandbox-not-ready',
+};
+
+export function runnerRefusal(code: string, detail: string): Problem {
+  const known = Object.hasOwn(problems, code) ? (code as ProblemCode) : translated[code];
+  if (known !== undefined) return new Problem(known, detail);
+  return new Problem('internal-error', 'The runner could not do this.', {
+    cause: new Error(`${code}: ${detail}`),
+  });
+}
+export const unreachable = (detail: string): Problem => new Problem('runner-unreachable', detail);
