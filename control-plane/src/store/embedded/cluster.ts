@@ -58,8 +58,8 @@ function reason(error: unknown): string {
 export interface Postmaster {
   readonly pid: number;
   readonly port: number;
-  /** Set once the process has ended. */
-  exited(): boolean;
+  /** Undefined while it runs. */
+  exitCode(): number | undefined;
 }
 
 /** Starts the server detached, so that it outlives us (kill -9) and Ctrl-C in our terminal does not reach it first. */
@@ -80,34 +80,48 @@ export async function spawnPostmaster(
     jit: 'off',
     log_min_messages: 'warning',
   };
+  const locker = await fileLock(layout);
+  const [program = '', ...args] = [
+    ...locker,
+    join(binaries, 'bin', 'postgres'),
+    ...['-D', layout.data, '-p', String(port)],
+    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ];
   const log = await open(layout.log, 'a', 0o600);
   try {
-    const child = spawn(
-      join(binaries, 'bin', 'postgres'),
-      [
-        ...['-D', layout.data, '-p', String(port)],
-        ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-      ],
-      {
-        ...user,
-        cwd: layout.home,
-        env: environment,
-        detached: process.platform !== 'win32',
-        stdio: ['ignore', log.fd, log.fd],
-      },
-    );
-    let ended = false;
-    child.on('exit', () => (ended = true));
+    const child = spawn(program, args, {
+      ...user,
+      cwd: layout.home,
+      env: environment,
+      detached: process.platform !== 'win32',
+      stdio: ['ignore', log.fd, log.fd],
+    });
+    let exitCode: number | undefined;
+    child.on('exit', (code) => (exitCode = code ?? 1));
     const pid = await new Promise<number>((resolve, reject) => {
       child.once('error', reject);
       child.once('spawn', () => resolve(child.pid ?? 0));
     });
-    child.on('error', () => (ended = true));
+    child.on('error', () => (exitCode ??= 1));
     child.unref();
-    return { pid, port, exited: () => ended };
+    return { pid, port, exitCode: () => exitCode };
   } finally {
     await log.close();
   }
+}
+
+/** The server of another container holds the file lock. Also seen for a moment after a crash, until the old server's last process is gone. */
+export const lockedExitCode = 75;
+
+/**
+ * Two containers on one volume do not see each other's processes, and PostgreSQL's own checks fail there. A file lock does not: it is held until
+ * the last process of the server is gone. `flock` becomes the server (-F), so the process id stays. BusyBox's flock cannot do that.
+ */
+async function fileLock(layout: Layout): Promise<string[]> {
+  if (process.platform !== 'linux') return [];
+  const version = await run('flock', ['--version']).catch(() => undefined);
+  if (!version?.stdout.includes('util-linux')) return [];
+  return ['flock', '-n', '-E', String(lockedExitCode), '-F', join(layout.home, 'lock')];
 }
 
 export async function lastLogLines(layout: Layout): Promise<string> {

@@ -180,6 +180,24 @@ describe('the supervisor', () => {
     expect(await query(owner.said.url, 'select 1 as n')).toEqual([{ n: 1 }]);
   });
 
+  test.runIf(process.platform === 'linux')(
+    'a server in another container, which is seen by its file lock only: refused',
+    async () => {
+      await using here = await scene();
+      const first = await here.own();
+      expect(await first.end('SIGTERM')).toBe(0);
+      const lock = join(here.baseDir, 'pg/lock');
+      const holder = spawn('flock', [lock, 'sh', '-c', 'echo held; read end'], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      await once(holder.stdout, 'data');
+      await expect(here.own()).rejects.toThrow(`another instance is using ${here.baseDir}`);
+      holder.stdin.end();
+      await once(holder, 'exit');
+      expect((await here.own()).said.adopted).toBe(false);
+    },
+  );
+
   test('a password is needed', async () => {
     await using here = await scene();
     const owner = await here.own();

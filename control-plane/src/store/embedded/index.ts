@@ -7,7 +7,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import pg from 'pg';
 import { findBinaries } from './binaries.ts';
-import { ensureCluster, lastLogLines, spawnPostmaster, superuser } from './cluster.ts';
+import {
+  ensureCluster,
+  lastLogLines,
+  lockedExitCode,
+  spawnPostmaster,
+  superuser,
+} from './cluster.ts';
 import { layoutOf, makeFolders, reachableBase, socketPort, type Layout } from './layout.ts';
 import { parsePostmasterFile } from './postmaster-file.ts';
 import { isAlive, isPostgres, serverUser, type ServerUser } from './processes.ts';
@@ -184,6 +190,16 @@ class Supervisor implements EmbeddedPostgres {
   }
 
   async #spawn(): Promise<Running> {
+    for (let attempt = 0; attempt < limits.lockAttempts; attempt += 1) {
+      const running = await this.#spawnOnce();
+      if (running) return running;
+      await sleep(limits.lockPauseMs);
+    }
+    throw this.#taken();
+  }
+
+  /** Undefined: the file lock is held, by another container or by what is left of a killed server. */
+  async #spawnOnce(): Promise<Running | undefined> {
     const { pid, port, ...postmaster } = await spawnPostmaster(
       this.#layout,
       this.#binaries,
@@ -193,7 +209,9 @@ class Supervisor implements EmbeddedPostgres {
     for (let attempt = 0; attempt < limits.startAttempts; attempt += 1) {
       const admin = await this.#connect(port).catch(() => undefined);
       if (admin) return { pid, port, adopted: false, admin };
-      if (postmaster.exited()) {
+      const exitCode = postmaster.exitCode();
+      if (exitCode === lockedExitCode) return undefined;
+      if (exitCode !== undefined) {
         throw new Error(`PostgreSQL did not start:\n${await lastLogLines(this.#layout)}`);
       }
       await sleep(limits.startPauseMs);
@@ -228,7 +246,11 @@ class Supervisor implements EmbeddedPostgres {
       if (rows[0]?.locked) return;
       await sleep(limits.lockPauseMs); // the owner may just be leaving
     }
-    throw new Error(
+    throw this.#taken();
+  }
+
+  #taken(): Error {
+    return new Error(
       `another instance is using ${this.#layout.base}: stop it, or set BERTH_DATA_DIR`,
     );
   }
