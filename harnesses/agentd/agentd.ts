@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { createFiles, fileProblem, type Upload } from './files.ts';
+import { createFiles, fileProblem } from './files.ts';
 import { createForwards } from './forward.ts';
 import { createLink, type Link } from './link.ts';
 import { createProcesses } from './processes.ts';
@@ -12,6 +12,7 @@ import {
 } from './protocol.ts';
 import { parseRequest } from './request.ts';
 import { run } from './run.ts';
+import { createUploads } from './uploads.ts';
 
 export interface AgentdOptions {
   socketDir: string;
@@ -40,7 +41,7 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
   const { log, workspace } = options;
   const deadlines = options.deadlines ?? usualDeadlines;
   let ready = false;
-  let everReady = false;
+  let greeting: (() => void)[] | undefined;
   let pumping = false;
   let inputWait: NodeJS.Timeout | undefined;
   let helloWait: NodeJS.Timeout | undefined;
@@ -89,7 +90,7 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
   });
   const files = createFiles({ root: workspace, publicRoot });
   const forwards = createForwards({ socketDir: options.socketDir, log });
-  const uploads = new Map<number, { upload: Upload; work: Promise<void> }>();
+  const uploads = createUploads({ files, reply, failed, log });
   const runs = new Map<number, AbortController>();
 
   async function sendFile(id: number, requested: string, signal: AbortSignal): Promise<void> {
@@ -132,42 +133,16 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
     }
   }
 
-  /** The steps of one upload run one after the other; the first that fails is answered, the rest is dropped. */
-  function uploadStep(id: number, step: (upload: Upload) => Promise<void>): boolean {
-    const known = uploads.get(id);
-    if (!known) return false;
-    known.work = known.work.then(async () => {
-      if (uploads.get(id) !== known) return;
-      try {
-        await step(known.upload);
-      } catch (error) {
-        uploads.delete(id);
-        await known.upload.abort().catch((reason: unknown) => log(`upload: ${String(reason)}`));
-        failed(id, error);
-      }
-    });
-    return true;
-  }
-  function beginUpload(id: number, request: Extract<AgentdRequest, { op: 'write' }>): void {
-    // Input may follow at once: the entry stands before the file is open.
-    const opening = files.write(request.path, request.mode, request.ifMatch);
-    const upload: Upload = {
-      write: async (bytes) => (await opening).write(bytes),
-      finish: async () => (await opening).finish(),
-      abort: async () => (await opening.catch(() => null))?.abort(),
-    };
-    uploads.set(id, { upload, work: Promise.resolve() });
-    uploadStep(id, async () => {
-      await opening;
-    });
-  }
-
-  function hello(request: Extract<AgentdRequest, { op: 'hello' }>): void {
+  /** The answer waits until the ports listen: what the runner starts next may use them at once. Frames behind the hello wait too. */
+  async function hello(request: Extract<AgentdRequest, { op: 'hello' }>): Promise<void> {
     clearTimeout(helloWait);
     clearTimeout(deadMan);
+    const waiting: (() => void)[] = [];
+    greeting = waiting;
+    await forwards.ensure(request.ports);
+    if (greeting !== waiting) return; // this link is gone
+    greeting = undefined;
     ready = true;
-    everReady = true;
-    forwards.ensure(request.ports);
     reply(0, {
       op: 'hello',
       version: 1,
@@ -175,6 +150,7 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
       startedAtMs: options.startedAtMs,
       processes: processes.adopt(request.adopt),
     });
+    for (const frame of waiting) frame();
     pump();
   }
 
@@ -208,7 +184,7 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
         return;
       }
       case 'write': {
-        beginUpload(id, request);
+        uploads.begin(id, request);
         return;
       }
       case 'mkdir': {
@@ -219,14 +195,7 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
         return;
       }
       case 'end-input':
-        if (
-          uploadStep(id, async (upload) => {
-            const { etag } = await upload.finish();
-            uploads.delete(id);
-            reply(id, { op: 'written', etag });
-          })
-        )
-          return;
+        if (uploads.finish(id)) return;
         break;
       case 'kill':
         if (runs.has(id)) return runs.get(id)?.abort();
@@ -245,7 +214,7 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
 
   function input(id: number, body: Buffer): void {
     const bytes = Buffer.from(body);
-    if (uploadStep(id, (upload) => upload.write(bytes))) return;
+    if (uploads.write(id, bytes)) return;
     // Unknown: it ended and was forgotten, or its upload failed; that was told already.
     processes.input(id, body);
     if (inputWait === undefined && processes.inputBytes > inputBytesHigh) {
@@ -254,57 +223,50 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
     }
   }
 
+  function onFrame(type: number, id: number, body: Buffer): void {
+    if (greeting) {
+      const kept = Buffer.from(body);
+      greeting.push(() => onFrame(type, id, kept));
+      return;
+    }
+    if (type === agentdFrame.input && ready) {
+      input(id, body);
+      return;
+    }
+    if (type !== agentdFrame.control) {
+      link.drop(`frame of type ${String(type)}`);
+      return;
+    }
+    const parsed = parseRequest(body);
+    if (ready) {
+      if (parsed.kind === 'request') handle(id, parsed.request);
+      else reply(id, { op: 'failed', code: 'io', detail: parsed.detail });
+      return;
+    }
+    if (parsed.kind === 'request' && parsed.request.op === 'hello') watch(0, hello(parsed.request));
+    else link.drop('the first frame is not a hello');
+  }
+
   const link: Link = createLink({
     path: path.join(options.socketDir, socketName.agentd),
     log,
     events: {
-      frame(type, id, body) {
-        if (type === agentdFrame.input && ready) {
-          input(id, body);
-          return;
-        }
-        if (type !== agentdFrame.control) {
-          link.drop(`frame of type ${String(type)}`);
-          return;
-        }
-        const parsed = parseRequest(body);
-        if (!ready) {
-          if (parsed.kind === 'malformed' || parsed.request.op !== 'hello') {
-            link.drop('the first frame is not a hello');
-            return;
-          }
-          hello(parsed.request);
-          return;
-        }
-        if (parsed.kind === 'malformed') {
-          reply(id, { op: 'failed', code: 'io', detail: parsed.detail });
-          return;
-        }
-        handle(id, parsed.request);
-      },
+      frame: onFrame,
       writable: pump,
       up() {
         helloWait = setTimeout(() => link.drop('no hello'), helloMs);
       },
       down() {
         clearTimeout(helloWait);
-        if (!ready) return;
+        if (!ready && !greeting) return;
+        greeting = undefined;
         ready = false;
         scope.abort();
         scope = new AbortController();
         for (const wake of room.splice(0)) wake();
-        for (const [id, { upload, work }] of uploads) {
-          uploads.delete(id);
-          work
-            .then(() => upload.abort())
-            .catch((error: unknown) => log(`upload: ${String(error)}`));
-        }
+        uploads.dropAll();
         if (inputWait !== undefined) goOnReading();
-        if (everReady)
-          deadMan = setTimeout(
-            () => options.abandoned('no runner came back'),
-            deadlines.linklessMs,
-          );
+        deadMan = setTimeout(() => options.abandoned('no runner came back'), deadlines.linklessMs);
       },
     },
   });

@@ -11,13 +11,15 @@ const connectionsMax = 512;
  * A port stays open for the life of agentd: asking for it again only changes nothing.
  */
 export function createForwards(options: { socketDir: string; log: (line: string) => void }): {
-  ensure(ports: readonly { port: number; socket: string }[]): void;
+  /** Resolves when they listen, or cannot. */
+  ensure(ports: readonly { port: number; socket: string }[]): Promise<void>;
   close(): void;
 } {
   const { socketDir, log } = options;
   const servers = new Map<number, Server>();
   return {
-    ensure(ports) {
+    async ensure(ports) {
+      const opened: Promise<unknown>[] = [];
       for (const { port, socket } of ports) {
         if (servers.has(port)) continue;
         const target = path.resolve(socketDir, socket);
@@ -29,9 +31,15 @@ export function createForwards(options: { socketDir: string; log: (line: string)
           servers.delete(port); // the next hello tries again
           log(`port ${String(port)} cannot be opened: ${error.message}`);
         });
+        opened.push(
+          new Promise((resolve) => {
+            server.once('listening', resolve).once('error', resolve);
+          }),
+        );
         server.listen(port, '127.0.0.1');
         servers.set(port, server);
       }
+      await Promise.all(opened);
     },
     close() {
       for (const server of servers.values()) server.close();
