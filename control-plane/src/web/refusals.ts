@@ -1,0 +1,48 @@
+import type { FieldError, ProblemCode } from '@berth/contract';
+import { Problem } from '@berth/contract';
+
+/** A problem whose answer carries headers of its own. */
+export class Refusal extends Problem {
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: ProblemCode, detail: string, headers: Readonly<Record<string, string>>) {
+    super(code, detail);
+    this.headers = headers;
+  }
+}
+
+export const invalid = (detail: string, errors: FieldError[]): Problem =>
+  new Problem('invalid-request', detail, { errors });
+
+interface ParserError {
+  type: string;
+  status: number;
+}
+const isParserError = (error: unknown): error is ParserError =>
+  error instanceof Error &&
+  'type' in error &&
+  typeof error.type === 'string' &&
+  'status' in error &&
+  typeof error.status === 'number';
+
+/** What Express and its body parser throw about a bad request; null: not the client's fault. */
+export function problemOf(error: unknown): Problem | null {
+  if (error instanceof Problem) return error;
+  if (error instanceof URIError)
+    return new Problem('invalid-request', 'The path is not well-formed.', { cause: error });
+  if (!isParserError(error)) return null;
+  switch (error.type) {
+    case 'entity.too.large':
+      return new Problem('body-too-large', 'The body is larger than this call takes.');
+    case 'entity.parse.failed':
+      return new Problem('malformed-json', 'The body is not JSON.');
+    case 'charset.unsupported':
+    case 'encoding.unsupported':
+      return new Problem('unsupported-media-type', 'Send plain JSON in UTF-8.');
+    case 'request.aborted':
+    case 'request.size.invalid':
+      return new Problem('invalid-request', 'The body ended early.');
+    default:
+      return error.status < 500 ? new Problem('invalid-request', 'The request is broken.') : null;
+  }
+}

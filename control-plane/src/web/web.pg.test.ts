@@ -1,0 +1,191 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { problems } from '@berth/contract';
+import type { Route } from '@berth/contract/routes';
+import { problemsOf, routes } from '@berth/contract/routes';
+import type { Answered, SetUp } from './testing/set-up.ts';
+import { setUp } from './testing/set-up.ts';
+
+let at: SetUp;
+beforeAll(async () => {
+  at = await setUp();
+});
+afterAll(() => at[Symbol.asyncDispose]());
+
+const all = Object.entries(routes as Record<string, Route>);
+const id = '0193a000-0000-7000-8000-000000000000';
+const path = (route: Route, value = id) =>
+  route.path.replaceAll('{tokenId}', '0123456789').replaceAll(/\{[A-Za-z]+\}/g, value) +
+  (Object.values(route.query ?? {}).some((each) => 'required' in each) ? '?path=a' : '');
+const code = (answer: Answered) => answer.json['code'];
+
+/** Every problem has the same shape, and its code is one that the route may give. */
+function expectProblem(answer: Answered, wanted: string, route?: Route): void {
+  expect({ status: answer.status, code: code(answer), detail: answer.text }).toMatchObject({
+    code: wanted,
+  });
+  const { status, title } = problems[wanted as keyof typeof problems];
+  expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
+  expect(answer.status).toBe(status);
+  expect(answer.json).toMatchObject({
+    type: `urn:berth:problem:${wanted}`,
+    title,
+    status,
+    requestId: answer.headers.get('x-request-id'),
+  });
+  if (route) expect(problemsOf(route)).toContain(wanted);
+}
+
+describe.each(all)('%s', (_name, route) => {
+  const headers: Record<string, string> = route.headers?.includes('If-Match')
+    ? { 'if-match': '"1"' }
+    : {};
+  const method = route.method.toUpperCase();
+
+  test.runIf(route.action !== null)('is only for those who are signed in', async () => {
+    const without = await at.call(method, path(route), { token: null, headers });
+    expectProblem(without, 'not-signed-in', route);
+    const wrong = await at.call(method, path(route), { token: `${at.token}x`, headers });
+    expect(['not-signed-in', 'too-many-requests']).toContain(code(wrong));
+  });
+
+  test.runIf(route.action !== null && route.action !== 'read')(
+    'is not for a token that may only read',
+    async () => {
+      const { token } = await at.identity.createToken(at.owner, { name: 'r', scopes: ['read'] });
+      expectProblem(await at.call(method, path(route), { token, headers }), 'forbidden', route);
+    },
+  );
+
+  test.runIf(route.path.includes('{'))('does not know a malformed id', async () => {
+    for (const value of ['nonsense', '%00', `${id}0`, '..%2f..']) {
+      const place = path(route, value).replace('0123456789', 'x');
+      expectProblem(await at.call(method, place, { headers }), 'not-found');
+    }
+  });
+
+  test('refuses a query that it does not know', async () => {
+    const place = path(route);
+    const sign = place.includes('?') ? '&' : '?';
+    const answer = await at.call(method, `${place}${sign}nonsense=1`, { headers });
+    expectProblem(answer, 'invalid-request', route);
+    expect(answer.json['errors']).toEqual([{ pointer: '?nonsense', detail: 'is not known here' }]);
+  });
+
+  test.runIf(route.body !== undefined)('refuses bodies that are not its own', async () => {
+    const send = (body: unknown, type?: string) =>
+      at.call(method, path(route), {
+        body,
+        headers: { ...headers, ...(type === undefined ? {} : { 'content-type': type }) },
+      });
+    expectProblem(await send('{"a":'), 'malformed-json', route);
+    expectProblem(await send('{}', 'text/plain'), 'unsupported-media-type', route);
+    expectProblem(await send('{}', 'application/json; charset=x'), 'unsupported-media-type', route);
+    expectProblem(await send('[]'), 'invalid-request', route);
+    const unknown = await send({ nonsense: 1 });
+    expectProblem(unknown, 'invalid-request', route);
+    expect(unknown.json['errors']).toContainEqual({
+      pointer: '/nonsense',
+      detail: 'is not known here',
+    });
+    const huge = `{"nonsense":"${'x'.repeat(route.body?.maxBytes ?? 1024 * 1024)}"}`;
+    expectProblem(await send(huge), 'body-too-large', route);
+  });
+
+  test.runIf(route.stream !== undefined)('refuses media types that are not bytes', async () => {
+    const answer = await at.call(method, path(route), { body: '{}' });
+    expectProblem(answer, 'unsupported-media-type', route);
+  });
+
+  test('names the methods that its place knows', async () => {
+    const answer = await at.call('PROPFIND', path(route));
+    expectProblem(answer, 'method-not-allowed');
+    expect(answer.headers.get('allow')?.split(', ')).toContain(method);
+  });
+});
+
+test('a foreign id is as unknown as one that never was', async () => {
+  const eve = await at.stranger();
+  const agent = await at.agents.create(at.owner, { name: 'a', harness: 'rehearsal', mode: 'ask' });
+  for (const [method, body] of [
+    ['GET', undefined],
+    ['PATCH', { name: 'mine' }],
+    ['DELETE', undefined],
+  ] as const) {
+    const options = { headers: { 'if-match': '"1"' }, token: eve.token };
+    const foreign = await at.call(method, `/api/v1/agents/${agent.id}`, { ...options, body });
+    const never = await at.call(method, `/api/v1/agents/${id}`, { ...options, body });
+    expectProblem(foreign, 'not-found');
+    expect({ ...foreign.json, requestId: '' }).toEqual({ ...never.json, requestId: '' });
+  }
+});
+
+test('what is mounted is what the table says, and the other way round', () => {
+  interface Layer {
+    route?: { path: string; methods: Record<string, boolean> };
+  }
+  const stack = (at.web.app as unknown as { router: { stack: Layer[] } }).router.stack;
+  const pages = new Set(['get /', 'get /sign-in/{secret}']);
+  const mounted = stack.flatMap(({ route }) => {
+    if (route === undefined) return [];
+    const methods = Object.keys(route.methods);
+    // `all` answers 405; it is no route of its own.
+    if (methods.length !== 1 || methods[0] === '_all') return [];
+    return [`${methods[0] ?? ''} ${route.path.replaceAll(/:([A-Za-z]+)/g, '{$1}')}`];
+  });
+  const table = all.map(([, route]) => `${route.method} ${route.path}`);
+  expect(mounted.filter((each) => !pages.has(each)).sort()).toEqual(table.sort());
+  expect(new Set(table).size).toBe(table.length);
+});
+
+test('the OpenAPI document describes the same', async () => {
+  const answer = await at.call('GET', '/api/v1/openapi.json', { token: null });
+  const { paths } = answer.json as { paths: Record<string, Record<string, object>> };
+  const described = Object.entries(paths).flatMap(([place, methods]) =>
+    Object.keys(methods).map((method) => `${method} ${place}`),
+  );
+  expect(described.sort()).toEqual(all.map(([, each]) => `${each.method} ${each.path}`).sort());
+  expect(answer.text).not.toContain('$defs');
+});
+
+test('errors that nobody foresaw say nothing of their insides and are logged once', async () => {
+  const message = 'secret inside';
+  const list = at.sessions.list.bind(at.sessions);
+  at.sessions.list = () => Promise.reject(new Error(message));
+  const answer = await at.call('GET', '/api/v1/sessions');
+  at.sessions.list = list;
+  expectProblem(answer, 'internal-error');
+  expect(answer.text).not.toContain(message);
+  const requestId = String(answer.json['requestId']);
+  const logged = at.lines.filter((each) => each.includes(requestId) && each.includes(message));
+  expect(logged).toHaveLength(1);
+});
+
+test('the log has no query, no header and no path with a secret in it', async () => {
+  await at.call('GET', '/api/v1/agents?limit=7');
+  await at.call('GET', '/sign-in/verysecret', { token: null });
+  await at.call('GET', '/unknown/place?token=verysecret');
+  const text = at.lines.join('');
+  expect(text).toContain('"route":"/sign-in/{secret}"');
+  expect(text).not.toContain('verysecret');
+  expect(text).not.toContain('limit=7');
+  expect(text).not.toContain(at.token);
+});
+
+test('broken HTTP is answered and breaks nothing', async () => {
+  const { connect } = await import('node:net');
+  const { port } = new URL(at.url);
+  const raw = (text: string) =>
+    new Promise<string>((resolve, reject) => {
+      const socket = connect(Number(port), '127.0.0.1', () => socket.end(text));
+      let got = '';
+      socket.on('data', (chunk) => (got += chunk.toString()));
+      socket.on('close', () => resolve(got));
+      socket.on('error', reject);
+    });
+  expect(await raw('nonsense\r\n\r\n')).toContain('HTTP/1.1 400');
+  expect(await raw('GET /api/v1/agents/%ff HTTP/1.1\r\nHost: localhost\r\n\r\n')).toContain(
+    'invalid-request',
+  );
+  expect(await raw('GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n')).toContain('404');
+  expect((await at.call('GET', '/healthz')).status).toBe(200);
+});

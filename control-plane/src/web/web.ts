@@ -1,0 +1,207 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { NextFunction, Request, Response } from 'express';
+import express from 'express';
+import helmet from 'helmet';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import { Problem } from '@berth/contract';
+import type { Agents } from '../agents/index.ts';
+import type { Clock } from '../clock.ts';
+import type { NewId } from '../ids.ts';
+import type { Identity } from '../identity/index.ts';
+import type { Approvals, EventLog, Sessions, Turns } from '../sessions/index.ts';
+import { createProblemAnswer } from './answer.ts';
+import { createAuth } from './auth.ts';
+import { contextOf, createContext } from './context.ts';
+import { mountDashboard } from './dashboard.ts';
+import { createEventStreams } from './event-stream.ts';
+import { createHosts } from './hosts.ts';
+import { createHub } from './hub.ts';
+import { createIdempotency } from './idempotency.ts';
+import type { Sql } from './idempotency.store.ts';
+import { limits } from './limits.ts';
+import { createWebMetrics } from './metrics.ts';
+import { createMount, mountMethodNotAllowed } from './mount.ts';
+import type {
+  HarnessesPort,
+  HttpHandler,
+  MetaSource,
+  RunnersPort,
+  TerminalsPort,
+  WorkspacesPort,
+} from './ports.ts';
+import { refuseRaw } from './raw-answer.ts';
+import { mountAgents } from './routes/agents.ts';
+import { mountEvents } from './routes/events.ts';
+import { mountIdentity } from './routes/identity.ts';
+import { mountServer } from './routes/server.ts';
+import { mountSessions } from './routes/sessions.ts';
+import { mountTurns } from './routes/turns.ts';
+import { mountWorkspace } from './routes/workspace.ts';
+import { createSockets } from './sockets.ts';
+
+export interface WebOptions {
+  /** `publicUrl`: what browsers and runners use; `listenHost`: a name that `listen` was given and clients may use. */
+  config: { publicUrl?: string | undefined; listenHost?: string | undefined };
+  logger: Logger;
+  clock: Clock;
+  newId: NewId;
+  store: { pool: Sql };
+  identity: Identity;
+  agents: Agents;
+  harnesses: HarnessesPort;
+  sessions: Sessions;
+  turns: Turns;
+  approvals: Approvals;
+  log: EventLog;
+  terminals: TerminalsPort;
+  workspaces: WorkspacesPort;
+  gateway: HttpHandler;
+  runners: RunnersPort;
+  meta: MetaSource;
+  metrics: Registry;
+  webviewDir: string;
+  /** Why this process cannot serve yet; empty: it can. */
+  ready: () => Promise<string[]>;
+}
+
+export interface Web extends AsyncDisposable {
+  listen(port: number, host: string): Promise<{ url: string }>;
+  /** Stops accepting; sockets and streams are told to come back elsewhere; requests that run may end within `ms`. */
+  drain(ms: number): Promise<void>;
+  /** The Express application, for the test that it has exactly the routes of the contract. */
+  readonly app: express.Express;
+}
+
+const probes = new Set(['/healthz', '/readyz', '/metrics']);
+
+export function createWeb(options: WebOptions): Web {
+  const { clock, newId, identity, log, sessions, turns, approvals, terminals } = options;
+  const logger = options.logger.child({ part: 'web' });
+  const hosts = createHosts(options.config);
+  const metrics = createWebMetrics(options.metrics);
+  const auth = createAuth({ identity, hosts, clock });
+  const idempotency = createIdempotency({ sql: options.store.pool, clock });
+  const hub = createHub({ sessions, approvals, logger });
+  const streams = createEventStreams({ log, metrics, logger });
+  const sockets = createSockets({ ...options, auth, hosts, hub, metrics, logger });
+  const draining = new AbortController();
+  const answerProblem = createProblemAnswer(logger);
+
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('etag', false);
+  app.set('query parser', false);
+  app.set('case sensitive routing', true);
+  app.set('strict routing', true);
+
+  app.use(createContext({ logger, clock, newId, metrics }));
+  app.use((request, response, next) => {
+    const { host } = request.headers;
+    if (!(probes.has(request.path) ? hosts.probe(host) : hosts.ours(host)))
+      throw new Problem('host-refused', 'This server has another name.');
+    if (draining.signal.aborted) response.setHeader('Connection', 'close');
+    next();
+  });
+  app.use(
+    helmet({
+      contentSecurityPolicy: {
+        useDefaults: false,
+        directives: { 'default-src': [`'none'`], 'frame-ancestors': [`'none'`], sandbox: [] },
+      },
+      strictTransportSecurity: options.config.publicUrl?.startsWith('https:') ?? false,
+    }),
+  );
+  app.use('/gateway', (request, response, next) => {
+    contextOf(request).route = '/gateway';
+    options.gateway(request, response, next);
+  });
+
+  const mount = createMount({ app, auth, idempotency });
+  mountServer(mount, { ...options, draining: () => draining.signal.aborted });
+  mountIdentity(mount, { identity, hosts });
+  mountAgents(mount, options.agents);
+  mountSessions(mount, { sessions, turns, log });
+  mountTurns(mount, { turns, approvals, draining: draining.signal });
+  mountEvents(mount, { log, streams });
+  mountWorkspace(mount, { terminals, workspaces: options.workspaces });
+  mountMethodNotAllowed(app);
+  mountDashboard(app, { auth, identity, hosts, webviewDir: options.webviewDir });
+
+  app.use(() => {
+    throw new Problem('not-found', 'There is nothing here.');
+  });
+  // Express knows an error handler by its four parameters.
+  app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
+    answerProblem(request, response, error);
+  });
+
+  const server = createServer(
+    // A large archive on a slow line takes as long as it takes; only its head must come in time.
+    { requestTimeout: 0, headersTimeout: limits.headersTimeoutMs, keepAliveTimeout: 65_000 },
+    app,
+  );
+  server.on('upgrade', (request, socket, head) => sockets.upgrade(request, socket, head));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET') socket.destroy();
+    else refuseRaw(socket, new Problem('invalid-request', 'This is not HTTP as we know it.'));
+  });
+
+  const sweep = async (): Promise<void> => {
+    try {
+      await Promise.all([identity.sweep(), idempotency.sweep()]);
+    } catch (error) {
+      logger.warn({ err: error }, 'sweep failed; the next one does its work');
+    }
+  };
+  let sweeping = Promise.resolve();
+  const sweeper = setInterval(() => {
+    sweeping = sweeping.then(sweep);
+  }, limits.sweepEveryMs);
+  sweeper.unref();
+
+  let closed: Promise<void> | undefined;
+  function close(): Promise<void> {
+    closed ??= (async () => {
+      clearInterval(sweeper);
+      const ended = server.listening
+        ? new Promise<void>((resolve) => server.close(() => resolve()))
+        : Promise.resolve();
+      sockets.close();
+      server.closeAllConnections();
+      await Promise.all([ended, sweeping, hub.close()]);
+    })();
+    return closed;
+  }
+
+  return {
+    app,
+    async listen(port, host) {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, host, () => {
+          server.off('error', reject);
+          resolve();
+        });
+      });
+      const { port: bound } = server.address() as AddressInfo;
+      const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+      return { url: `http://${name.includes(':') ? `[${name}]` : name}:${bound}` };
+    },
+    async drain(ms) {
+      draining.abort();
+      sockets.drain();
+      streams.close();
+      if (!server.listening) return;
+      const ended = new Promise<void>((resolve) => server.close(() => resolve()));
+      // A connection that was busy is not closed when its answer ends.
+      const idle = setInterval(() => server.closeIdleConnections(), 50);
+      const late = setTimeout(() => server.closeAllConnections(), ms);
+      await ended;
+      clearInterval(idle);
+      clearTimeout(late);
+    },
+    [Symbol.asyncDispose]: close,
+  };
+}
