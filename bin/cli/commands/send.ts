@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto';
+import type { Event, Payload } from '@berth/contract';
+import { exitCode, Refused, type Context, type Run } from '../context.ts';
+import { oneLine, shortId } from '../format.ts';
+import { createTranscript } from '../transcript.ts';
+
+async function readAll(stream: NodeJS.ReadStream): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** How to answer, in the words that this program takes. Pure. */
+export function howToAnswer(approval: Payload<'approval.requested'>): string {
+  const id = shortId(approval.approvalId);
+  const of = (sign: string) => approval.options.filter(({ kind }) => kind.startsWith(sign));
+  const lines = [['allow', 'approve'] as const, ['reject', 'deny'] as const].flatMap(
+    ([kind, verb]) => {
+      const [only, ...others] = of(kind);
+      if (only === undefined) return [];
+      if (others.length === 0) return [`  berth ${verb} ${id}    ${oneLine(only.name)}`];
+      return [only, ...others].map(
+        (option) =>
+          `  berth ${verb} ${id} --option '${option.optionId}'    ${oneLine(option.name)}`,
+      );
+    },
+  );
+  const facts = (approval.facts ?? []).map(
+    ({ label, value }) => `  ${oneLine(label)}: ${oneLine(value, 200)}`,
+  );
+  return [`It waits for you: ${oneLine(approval.title, 200)}`, ...facts, ...lines].join('\n');
+}
+
+/** Resolves with the exit code when the turn ended, or waits for a person. */
+function follow(context: Context, turnId: string) {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const text = createTranscript(context.style, { prompts: false, boot: true });
+  const mine = (event: Event): boolean => event.turnId === turnId || !('turnId' in event);
+  const take = (event: Event): void => {
+    // A question of an earlier turn holds ours up just the same.
+    if (!mine(event) && event.kind !== 'approval.requested') return;
+    if (context.json) context.print(JSON.stringify(event));
+    else context.stdout.write(text(event));
+    if (event.kind === 'turn.ended' && event.payload.turnId === turnId)
+      resolve(event.payload.state === 'done' ? exitCode.ok : exitCode.failed);
+    else if (event.kind === 'approval.requested') {
+      if (!context.json) context.tell(howToAnswer(event.payload));
+      resolve(exitCode.waiting);
+    } else if (event.kind === 'session.status' && event.payload.status === 'failed')
+      resolve(exitCode.failed);
+  };
+  return { promise, reject, take };
+}
+
+export const send: Run = async (context) => {
+  const words = context.words.slice(1).join(' ');
+  const text = words === '-' ? await readAll(context.stdin) : words;
+  if (text.trim() === '') throw new Refused('there is nothing to send', exitCode.usage);
+  const session = await context.findSession(context.word(0));
+  const api = await context.client();
+  const turnId = randomUUID();
+  const turn = { id: turnId, prompt: [{ type: 'text' as const, text }] };
+  if (context.values['no-wait'] === true) {
+    context.give(await api.turns.create(session.id, turn), (made) => made.id);
+    return exitCode.ok;
+  }
+  const { promise, take, reject } = follow(context, turnId);
+  const channels = await context.channels();
+  const stop = channels.session(
+    session.id,
+    { after: session.lastSeq },
+    { events: (events) => events.forEach(take), problem: reject },
+  );
+  const unlisten = channels.onState((state) => {
+    if (state.kind === 'disconnected') reject(new Refused('the server ended the connection'));
+  });
+  // The first Ctrl-C stops the turn, not the program: its end is worth seeing.
+  const interrupt = (): void => {
+    context.tell('stopping the turn; once more leaves it');
+    api.sessions.cancel(session.id).catch(reject);
+  };
+  process.once('SIGINT', interrupt);
+  try {
+    await api.turns.create(session.id, turn);
+    if (session.queued > 0 && !context.json)
+      context.tell(context.style.dim(`queued behind ${session.queued}`));
+    if (session.waitingApprovals > 0) {
+      context.tell('it is queued, but the session waits for you: see `berth approvals`');
+      return exitCode.waiting;
+    }
+    return await promise;
+  } finally {
+    process.removeListener('SIGINT', interrupt);
+    unlisten();
+    stop();
+  }
+};

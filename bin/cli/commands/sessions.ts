@@ -1,0 +1,147 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { resolve } from 'node:path';
+import { codeOf, everything, type BerthClient } from '@berth/client';
+import type { Session } from '@berth/contract';
+import { textOf } from '../args.ts';
+import { exitCode, type Context, type Run } from '../context.ts';
+import { ago, columns, dollars, oneLine, shortId } from '../format.ts';
+import { pack } from '../pack.ts';
+
+function status(context: Context, session: Session): string {
+  const { style } = context;
+  switch (session.status) {
+    case 'running':
+      return style.green('running');
+    case 'waiting':
+      return style.yellow('waiting');
+    case 'failed':
+    case 'lost':
+    case 'stalled':
+      return style.red(session.status);
+    case 'starting':
+    case 'idle':
+    case 'suspending':
+    case 'suspended':
+    case 'waking':
+      return style.dim(session.status);
+  }
+}
+const changes = ({ changes: found }: Session): string =>
+  found === undefined || found.files === 0 ? '–' : `+${found.added} −${found.deleted}`;
+
+function describe(context: Context, session: Session): string {
+  const { style } = context;
+  const rows: [string, string | undefined][] = [
+    ['id', session.id],
+    [
+      'status',
+      status(context, session) + (session.reason === undefined ? '' : `: ${session.reason}`),
+    ],
+    ['agent', session.agentName],
+    ['model', session.model],
+    ['mode', session.mode],
+    ['sandbox', [session.sandbox.driver, session.sandbox.phase, session.sandbox.detail].join(' ')],
+    ['queued', session.queued === 0 ? undefined : String(session.queued)],
+    ['waiting', session.waitingApprovals === 0 ? undefined : String(session.waitingApprovals)],
+    ['changes', changes(session)],
+    ['cost', dollars(session.usage.costUsd)],
+    ['active', ago(session.lastActivityAt, context.now())],
+  ];
+  const lines = rows.flatMap(([label, value]) =>
+    value === undefined ? [] : [`${style.dim(label.padEnd(9))}${value.trim()}`],
+  );
+  if (!session.sandbox.isolated && session.sandbox.driver !== '')
+    lines.push(style.red('It runs without isolation.'));
+  return [style.bold(oneLine(session.title)), ...lines].join('\n');
+}
+
+export const list: Run = async (context) => {
+  const api = await context.client();
+  const archived = context.values['archived'] === true ? { archived: true } : {};
+  const sessions = await Array.fromAsync(
+    everything((query) => api.sessions.list({ ...query, ...archived })),
+  );
+  context.give(sessions, (all) =>
+    all.length === 0
+      ? 'No sessions yet: `berth sessions new <agent> --prompt "Hello"`'
+      : columns(
+          ['ID', 'STATUS', 'TITLE', 'AGENT', 'CHANGES', 'COST', 'ACTIVE'],
+          all.map((session) => [
+            shortId(session.id),
+            status(context, session),
+            context.style.bold(oneLine(session.title, 40)),
+            oneLine(session.agentName, 20),
+            changes(session),
+            dollars(session.usage.costUsd),
+            context.style.dim(ago(session.lastActivityAt, context.now())),
+          ]),
+        ),
+  );
+  return exitCode.ok;
+};
+
+export const show: Run = async (context) => {
+  context.give(await context.findSession(context.word(0)), (session) => describe(context, session));
+  return exitCode.ok;
+};
+
+/** The sandbox may still be starting: the archive waits for it, with an end. */
+async function upload(api: BerthClient, id: string, dir: string): Promise<void> {
+  for (let attempt = 0; ; attempt += 1) {
+    const packed = await pack(dir);
+    // Its own failure says more than the broken upload that follows from it.
+    const sent = api.files.archive(id, packed.bytes);
+    try {
+      await Promise.all([sent, packed.done]);
+      return;
+    } catch (error) {
+      const code = codeOf(error);
+      const early = code === 'sandbox-not-ready' || code === 'runner-unreachable';
+      if (!early || attempt === 240) throw error;
+      await pause(500);
+    }
+  }
+}
+
+export const create: Run = async (context) => {
+  const { values } = context;
+  const agent = await context.findAgent(context.word(0));
+  const title = textOf(values, 'title');
+  const prompt = textOf(values, 'prompt');
+  const from = textOf(values, 'from');
+  const api = await context.client();
+  const session = await api.sessions.create({
+    agentId: agent.id,
+    ...(title === undefined ? {} : { title }),
+    ...(prompt === undefined ? {} : { prompt: [{ type: 'text', text: prompt }] }),
+    ...(from === undefined ? {} : { awaitArchive: true }),
+  });
+  if (from !== undefined) {
+    context.tell(context.style.dim(`sending ${from} …`));
+    await upload(api, session.id, resolve(context.cwd, from));
+  }
+  context.give(await api.sessions.get(session.id), (made) => {
+    const id = shortId(made.id);
+    const next = prompt === undefined ? `berth send ${id} "…"` : `berth log ${id} --follow`;
+    return `${made.id}\n${context.style.dim(next)}`;
+  });
+  return exitCode.ok;
+};
+
+type Order =
+  'suspend' | 'resume' | 'archive' | 'unarchive' | 'cancel' | 'restartAgent' | 'takeBack';
+export const order =
+  (name: Order, did: string): Run =>
+  async (context) => {
+    const { id, title } = await context.findSession(context.word(0));
+    const session = await (await context.client()).sessions[name](id);
+    context.give(session, () => `${oneLine(title)}: ${did}`);
+    return exitCode.ok;
+  };
+
+export const remove: Run = async (context) => {
+  const { id, title } = await context.findSession(context.word(0));
+  const session = await (await context.client()).sessions.remove(id);
+  context.give(session, () => `${oneLine(title)} is being deleted, with its sandbox and its files`);
+  return exitCode.ok;
+};
