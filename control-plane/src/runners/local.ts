@@ -69,7 +69,7 @@ export async function startLocalRunner(options: {
     const log = await open(logPath, 'a', 0o600);
     try {
       // A session of its own, no terminal, and nothing of the control plane's environment: that holds keys.
-      const child = spawn(nodeBinary, [runnerScript, stateDir], {
+      const child = spawn(nodeBinary, [runnerScript, '--state', stateDir], {
         cwd: stateDir,
         detached: true,
         stdio: ['ignore', log.fd, log.fd],

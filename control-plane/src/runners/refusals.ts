@@ -5,9 +5,18 @@ import { Problem, problems } from '@berth/contract';
 const translated: Readonly<Record<string, ProblemCode>> = {
   'not-a-file': 'invalid-request',
   'not-a-directory': 'invalid-request',
+  'bad-archive': 'invalid-request',
+  'unknown-mode': 'invalid-request',
   'unknown-id': 'not-found',
-  'unknown-session': 'sandbox-not-ready',
+  'no-base': 'not-found',
+  'no-terminal': 'agent-has-no-terminal',
+  'too-many-terminals': 'too-many-requests',
+  'agent-busy': 'sandbox-not-ready',
+  'sandbox-away': 'sandbox-not-ready',
+  'not-bound': 'sandbox-not-ready',
+  'workspace-failed': 'sandbox-not-ready',
   'spawn-failed': 'sandbox-not-ready',
+  'stream-broken': 'runner-unreachable',
 };
 
 export function runnerRefusal(code: string, detail: string): Problem {

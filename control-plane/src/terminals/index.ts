@@ -1,0 +1,2 @@
+export { createTerminals } from './terminals.ts';
+export type { Terminals, TerminalViewer } from './terminals.ts';

@@ -1,0 +1,2 @@
+export { createWorkspaces } from './workspaces.ts';
+export type { FileBody, Workspaces } from './workspaces.ts';
