@@ -4,6 +4,8 @@ import { publish, reachable } from './reachable.ts';
 
 /** The sandbox reads the host path of each of its mounts in /proc/self/mountinfo: this one says nothing of the user or the project. */
 const neutralRoot = '/var/lib/berth/s';
+/** One for the machine: two control planes must never give the same uid, whatever their folders are. */
+const uidClaims = '/var/lib/berth/uids';
 
 export function stateRoot(dataDir: string, root: boolean): string {
   const own = path.join(dataDir, 's');
@@ -31,8 +33,7 @@ export function createFolders(options: { root: string; own: boolean }) {
   const folderOf = (name: string): string => path.join(root, name);
   return {
     folderOf,
-    /** Which uids are held, by whichever control plane of this machine. */
-    claims: path.join(root, 'uids'),
+    claims: uidClaims,
     of(folder: string): BoxFolders {
       return {
         workspace: path.join(folder, 'w'),
