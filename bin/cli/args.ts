@@ -16,6 +16,8 @@ export interface Form {
   /** `<agent> [--from <dir>]` */
   form: string;
   about: string;
+  /** What `--help` adds. */
+  more?: string;
   words: readonly [min: number, max: number];
   options?: ParseArgsOptionsConfig;
 }
@@ -88,18 +90,21 @@ export function numberOf(values: Values, name: string): number | undefined {
 const formLine = (form: Form): string => `berth ${form.name} ${form.form}`.trim();
 
 export function helpFor(form: Form): string {
-  return `${formLine(form)}\n\n${form.about}\n`;
+  const more = form.more === undefined ? '' : `\n  ${form.more}\n`;
+  return `${formLine(form)}\n\n${form.about}.\n${more}`;
 }
 export function help(forms: readonly Form[]): string {
-  const width = Math.max(...forms.map((form) => formLine(form).length));
-  const lines = forms.map((form) => `  ${formLine(form).padEnd(width)}  ${form.about}`);
+  // Options that may be left out are told by `--help` of the command.
+  const brief = (form: Form): string => formLine(form).replace(/ \[-[^\]]*\]/g, '');
+  const width = Math.max(...forms.map((form) => brief(form).length));
+  const lines = forms.map((form) => `  ${brief(form).padEnd(width)}  ${form.about}`);
   return [
     'Berth: where coding agents live.',
     '',
     ...lines,
     '',
-    'Everywhere: --json prints what the API gave; --server <url> and --token <token> choose the server,',
-    'else BERTH_SERVER and BERTH_TOKEN, else what `berth login` stored, else the server on this machine.',
+    '`berth <command> --help` tells its options. Everywhere: --json prints what the API gave; --server <url> and',
+    '--token <token> choose the server, else BERTH_SERVER and BERTH_TOKEN, else what `berth login` stored, else the server on this machine.',
     'Exit codes: 0 ok, 1 failed, 2 wrong use, 3 waiting for an approval, 4 not signed in, 5 server not reachable.',
     '',
   ].join('\n');

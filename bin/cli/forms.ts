@@ -55,7 +55,8 @@ export function commands(root: string, version: string): readonly Command[] {
     {
       name: 'agents create',
       form: '--name <name> --harness <id> …',
-      about: `Makes one. ${editing}`,
+      about: 'Makes one',
+      more: editing,
       words: none,
       options: agents.agentOptions,
       run: agents.create,
@@ -64,7 +65,8 @@ export function commands(root: string, version: string): readonly Command[] {
     {
       name: 'agents edit',
       form: '<agent> …',
-      about: `Changes one. ${editing}`,
+      about: 'Changes one',
+      more: editing,
       words: one,
       options: agents.agentOptions,
       run: agents.edit,

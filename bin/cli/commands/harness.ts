@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { defaultDataDir } from '@berth/client/node';
 import { createHarnesses } from '../../../control-plane/src/agents/index.ts';
@@ -27,9 +28,11 @@ export const install =
   (root: string): Run =>
   async (context) => {
     const id = context.word(0);
+    const dataDir = defaultDataDir(context.env);
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
     const harnesses = createHarnesses({
       harnessesDir: join(root, 'harnesses'),
-      dataDir: defaultDataDir(context.env),
+      dataDir,
       distDir: join(root, 'dist'),
       nodeDir: dirname(process.execPath),
       clock: { now: context.now },
