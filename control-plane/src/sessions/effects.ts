@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { eventPayloads, isKnownKind, type EventKind, type Payload } from '@berth/contract';
 import type { SourceItem } from '@berth/contract/link';
 import * as z from 'zod/mini';
@@ -7,17 +6,16 @@ import type { Core } from './core.ts';
 import { entryOf, turnEnded, userMessage } from './entries.ts';
 import {
   addUsage,
-  insertBlob,
   readAgentOf,
   readState,
   terminalKind,
   writeFields,
   writePhase,
 } from './facts.store.ts';
-import { sessionLimits } from './limits.ts';
 import type { Entry } from './log/entry.ts';
 import { isDeltaKind } from './log/fold.ts';
 import type { Owned } from './owner.ts';
+import { withOutputAside } from './tool-output.ts';
 import { moveTurn, readTurn, turnHasEvent } from './turns.store.ts';
 
 /** What one item of the runner's journal becomes. The rows are written already, and may be written again: the item comes again until it is acknowledged. */
@@ -140,7 +138,7 @@ async function known(
       };
     }
     case 'tool':
-      return { entries: [await tool(core, owned, item, as(kind), asIs)] };
+      return { entries: [await withOutputAside(core, owned, item, as(kind), asIs)] };
     case 'mode':
       await writeFields(core.pool, owned.sessionId, { mode: as(kind).current });
       return { entries: [asIs], advance: 'session' };
@@ -277,40 +275,6 @@ async function phase(
   // A text that streamed when its agent died is complete as far as it goes.
   const closed = payload.phase === 'ready' ? [] : owned.log.closeAll(at);
   return { entries: [...closed, asIs], advance: 'session' };
-}
-
-async function tool(
-  core: Core,
-  owned: Owned,
-  item: SourceItem,
-  payload: Payload<'tool'>,
-  asIs: Entry,
-): Promise<Entry> {
-  const { output } = payload;
-  if (output === undefined || !('text' in output)) return asIs;
-  const bytes = Buffer.from(output.text);
-  if (bytes.length <= sessionLimits.outputBytes) return asIs;
-  const id = blobId(`${owned.sourceId ?? owned.sessionId} ${String(item.n)}`);
-  const { sessionId, teamId } = owned;
-  await insertBlob(core.pool, {
-    id,
-    teamId,
-    sessionId,
-    mediaType: 'text/plain; charset=utf-8',
-    bytes,
-  });
-  return {
-    ...asIs,
-    payload: JSON.stringify({ ...item.payload, output: { blobId: id, bytes: bytes.length } }),
-  };
-}
-/** The same item gives the same id (RFC 9562, version 8), so that a repeat stores nothing twice. */
-function blobId(name: string): string {
-  const hash = createHash('sha256').update(name).digest();
-  hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x80;
-  hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80;
-  const hex = hash.toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 }
 
 async function used(core: Core, owned: Owned, usage: Payload<'usage'>): Promise<void> {

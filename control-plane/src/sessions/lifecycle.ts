@@ -68,7 +68,7 @@ function comingUp({ status }: SessionFacts): Status {
   return { status: asleep.includes(status) ? 'waking' : 'starting', reason: null };
 }
 const hasWorked = (status: SessionStatus): boolean =>
-  status === 'running' || status === 'waiting' || status === 'stalled';
+  status === 'running' || status === 'waiting' || status === 'stalled' || status === 'lost';
 
 function atWork(facts: SessionFacts): Status {
   if (facts.unreachableMs >= lifecycleLimits.unreachableMs)

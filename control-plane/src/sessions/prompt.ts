@@ -11,10 +11,15 @@ export function titleOf(prompt: readonly ContentBlock[] | undefined): string {
     .map((text) => text.replace(/[\u0000-\u001f\u007f]+/g, ' ').trim())
     .find((text) => text !== '');
   if (line === undefined) return 'New session';
-  if ([...line].length <= titleMax) return line;
-  const head = [...line].slice(0, titleMax).join('');
+  if (line.length <= titleMax) return line;
+  // Cut between characters as a person sees them, not inside one.
+  let head = '';
+  for (const { segment } of new Intl.Segmenter().segment(line)) {
+    if (head.length + segment.length > titleMax) break;
+    head += segment;
+  }
   const space = head.lastIndexOf(' ');
-  return `${(space > titleMax / 2 ? head.slice(0, space) : head.slice(0, -1)).trimEnd()}…`;
+  return `${(space > titleMax / 2 ? head.slice(0, space) : head).trimEnd()}…`;
 }
 
 /** Same prompt, same hash: tells a repeat from another prompt under the same id. */
