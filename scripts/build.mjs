@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { readFileSync } from 'node:fs';
@@ -52,7 +52,13 @@ async function buildProgram({ name, entry, out, ...options }) {
   await build({
     ...options,
     entryPoints: [join(root, entry)],
-    outfile,
+    ...(options.splitting
+      ? {
+          outdir: dirname(outfile),
+          entryNames: basename(outfile, '.js'),
+          chunkNames: '[name]-[hash]',
+        }
+      : { outfile }),
     bundle: true,
     absWorkingDir: root,
     legalComments: 'none',

@@ -46,7 +46,9 @@ export const programs = [
     out: 'webview/app.js',
     platform: 'browser',
     target: 'es2023',
-    format: 'iife',
+    // The dashboard and the terminal are chunks of their own: the editor's panel never loads them.
+    format: 'esm',
+    splitting: true,
     minify: true,
     jsx: 'automatic',
     jsxImportSource: 'preact',

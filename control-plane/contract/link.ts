@@ -82,14 +82,16 @@ export const runnerFrame = z.discriminatedUnion('op', [
     code: z.string(),
     detail: z.string(),
   }),
-  z.object({ op: z.literal('result'), id: z.int(), ok: z.literal(true), value: z.unknown() }),
-  z.object({
-    op: z.literal('result'),
-    id: z.int(),
-    ok: z.literal(false),
-    code: z.string(),
-    detail: z.string(),
-  }),
+  z.discriminatedUnion('ok', [
+    z.object({ op: z.literal('result'), id: z.int(), ok: z.literal(true), value: z.unknown() }),
+    z.object({
+      op: z.literal('result'),
+      id: z.int(),
+      ok: z.literal(false),
+      code: z.string(),
+      detail: z.string(),
+    }),
+  ]),
   z.object({ op: z.literal('ping') }),
 ]);
 export type RunnerFrame = z.infer<typeof runnerFrame>;

@@ -8,7 +8,7 @@ const translated: Readonly<Record<string, ProblemCode>> = {
   'bad-archive': 'invalid-request',
   'unknown-mode': 'invalid-request',
   'unknown-id': 'not-found',
-  'no-base': 'not-found',
+  'no-base': 'sandbox-not-ready',
   'no-terminal': 'agent-has-no-terminal',
   'too-many-terminals': 'too-many-requests',
   'agent-busy': 'sandbox-not-ready',

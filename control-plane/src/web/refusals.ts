@@ -25,11 +25,34 @@ const isParserError = (error: unknown): error is ParserError =>
   'status' in error &&
   typeof error.status === 'number';
 
+const awayCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  '08003',
+  '08006',
+  '53300',
+  '57P01',
+  '57P02',
+  '57P03',
+]);
+/** The driver has no code for some of it. */
+const awayWords = /^(Connection terminated|timeout exceeded when trying to connect)/;
+function isDatabaseAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return awayCodes.has(code) || awayWords.test(error.message);
+}
+
 /** What Express and its body parser throw about a bad request; null: not the client's fault. */
 export function problemOf(error: unknown): Problem | null {
   if (error instanceof Problem) return error;
   if (error instanceof URIError)
     return new Problem('invalid-request', 'The path is not well-formed.', { cause: error });
+  if (isDatabaseAway(error))
+    return new Problem('not-ready', 'The database does not answer. Nothing was lost; try again.', {
+      cause: error,
+    });
   if (!isParserError(error)) return null;
   switch (error.type) {
     case 'entity.too.large':

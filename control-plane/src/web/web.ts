@@ -150,7 +150,7 @@ export function createWeb(options: WebOptions): Web {
 
   const sweep = async (): Promise<void> => {
     try {
-      await Promise.all([identity.sweep(), idempotency.sweep()]);
+      await idempotency.sweep();
     } catch (error) {
       logger.warn({ err: error }, 'sweep failed; the next one does its work');
     }

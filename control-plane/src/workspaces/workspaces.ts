@@ -91,7 +91,7 @@ export function createWorkspaces(options: {
     sent.catch(() => undefined);
     answered.catch(() => undefined);
     await Promise.race([answered, sent]);
-    return answered;
+    return await answered;
   }
 
   /** A session that is only being made gets its files as soon as its sandbox is there. */
@@ -100,7 +100,7 @@ export function createWorkspaces(options: {
     for (;;) {
       refuseUnready(await sessions.get(actor, sessionId));
       try {
-        await runner.call(sessionId, 'files.list', { path: '/workspace' });
+        await runner.call(sessionId, 'changes.list', {});
         return;
       } catch (error) {
         const code = error instanceof Problem ? error.code : undefined;

@@ -6,16 +6,7 @@ import type { Folders } from './folders.ts';
 import type { HostView } from './layout.ts';
 import { makeLimits, memoryKills, removeCgroups, type CgroupHost } from './limits.ts';
 import { emptyLog, tailOf, trimLog } from './logs.ts';
-import { inside } from './places.ts';
-import {
-  isAlive,
-  killAll,
-  procId,
-  procsOfUid,
-  procsWithEnv,
-  seesFolder,
-  type ProcId,
-} from './procs.ts';
+import { isAlive, killAll, procId, procsOfUid, procsWith, type ProcId } from './procs.ts';
 import type { Records, SandboxRecord } from './records.ts';
 import { bareMark, readStatus, startBare, startIsolated } from './start.ts';
 import { claimUid, releaseUid } from './uids.ts';
@@ -77,11 +68,11 @@ export function createBox(options: BoxOptions) {
   }
 
   /** The record says that it runs, and it does not. */
-  function settle(record: SandboxRecord): SandboxRecord {
+  function settle(record: SandboxRecord, exitCode?: number): SandboxRecord {
     const places = folders.of(record.folder);
     const reason = reasonOf({
       outOfMemory: memoryKills(record.cgroups) > record.memoryKills,
-      exitCode: readStatus(places.statusFile).exitCode,
+      exitCode: readStatus(places.statusFile).exitCode ?? exitCode,
       lastLine: tailOf(places.logFile, 1)[0],
     });
     log.warn({ sessionId, reason }, 'sandbox ended by itself');
@@ -107,17 +98,18 @@ export function createBox(options: BoxOptions) {
     return { ...view(told), reason: 'out of memory: the kernel killed a process of the sandbox' };
   }
 
-  /** Every process that may be of this sandbox, also of a start that was cut off before its record was complete. */
+  /**
+   * Every process that may be of this sandbox, also of a start that was cut off before its record was complete: the wrapper, bwrap and
+   * agentd bear its random name among their arguments; what is below them has its uid, or ends with its init.
+   */
   function processesOf(record: SandboxRecord): ProcId[] {
     const known = [record.init, record.outer]
       .filter((proc) => proc !== undefined)
       .filter((proc) => isAlive(proc));
-    if (record.uid !== null) return [...known, ...procsOfUid(record.uid)];
-    if (!record.isolated) return [...known, ...procsWithEnv(bareMark(record.name))];
-    const places = folders.of(record.folder);
-    const { initPid } = readStatus(places.statusFile);
-    const init = initPid === undefined ? null : procId(initPid);
-    return init && seesFolder(init.pid, inside.run, places.run) ? [...known, init] : known;
+    const named = procsWith('cmdline', record.name);
+    if (record.uid !== null) return [...known, ...named, ...procsOfUid(record.uid)];
+    if (record.isolated) return [...known, ...named];
+    return [...known, ...named, ...procsWith('environ', bareMark(record.name))];
   }
 
   /** No process, no cgroup. The disk stays. */
@@ -198,7 +190,7 @@ export function createBox(options: BoxOptions) {
       if (outer) starting = records.put({ ...starting, outer });
       const found = await init;
       if (found === false) {
-        const failed = settle(starting);
+        const failed = settle(starting, child.exitCode ?? undefined);
         await stop(failed);
         return view(failed);
       }

@@ -91,6 +91,7 @@ export function createLocalDriver(options: LocalDriverOptions): SandboxDriver {
   };
   const watch = createWatch({
     look: () => records.list().map((record) => () => boxOf(record.sessionId).lookAgain()),
+    failed: (error) => logger.warn({ err: error }, 'sandboxes could not be looked at'),
   });
 
   return {

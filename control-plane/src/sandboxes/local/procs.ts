@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** A process of the host, safe against reuse of its number. */
 export interface ProcId {
@@ -41,17 +41,6 @@ export function hasChild(pid: number): boolean {
   });
 }
 
-/** The process sees `folder` of the host at `at` in its own root: proof that a sandbox is the one we made. */
-export function seesFolder(pid: number, at: string, folder: string): boolean {
-  try {
-    const inside = statSync(`/proc/${String(pid)}/root${at}`);
-    const outside = statSync(folder);
-    return inside.ino === outside.ino && inside.dev === outside.dev;
-  } catch {
-    return false; // gone, not ours, or not that far yet
-  }
-}
-
 const allPids = (): number[] =>
   readdirSync('/proc')
     .map(Number)
@@ -68,12 +57,12 @@ export function procsOfUid(uid: number): ProcId[] {
   return found;
 }
 
-/** All living processes that carry this entry in the environment they started with. */
-export function procsWithEnv(entry: string): ProcId[] {
+/** All living processes that were started with this argument, or with this entry in their environment. */
+export function procsWith(file: 'cmdline' | 'environ', entry: string): ProcId[] {
   const found: ProcId[] = [];
   for (const pid of allPids()) {
     if (
-      !read(`/proc/${String(pid)}/environ`)
+      !read(`/proc/${String(pid)}/${file}`)
         ?.split('\0')
         .includes(entry)
     )

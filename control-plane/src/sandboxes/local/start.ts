@@ -71,7 +71,14 @@ export function startIsolated(
     bwrap,
     args,
     seccomp: seccompProgram(process.arch as Architecture),
-    command: [...limit, `${inside.node}/bin/node`, ...nodeFlags, `${inside.agentd}/agentd.cjs`],
+    // The name says nothing to the sandbox, which sees it in its mounts anyway; to us it says whose process this is.
+    command: [
+      ...limit,
+      `${inside.node}/bin/node`,
+      ...nodeFlags,
+      `${inside.agentd}/agentd.cjs`,
+      start.name,
+    ],
     cgroups: limited.cgroups,
     uid: start.uid,
     logFile: places.logFile,

@@ -5,15 +5,23 @@ const lookEveryMs = 500;
 const queueMax = 1000;
 
 /** Tells every subscriber what nobody asked for. Looks around only while somebody listens. */
-export function createWatch(options: { look: () => (() => Sandbox | null)[] }) {
+export function createWatch(options: {
+  look: () => (() => Sandbox | null)[];
+  /** Looking failed; it is tried again. */
+  failed: (error: unknown) => void;
+}) {
   const subscribers = new Set<(sandbox: Sandbox) => void>();
   const tell = (sandbox: Sandbox): void => {
     for (const subscriber of subscribers) subscriber(sandbox);
   };
   const lookAround = (): void => {
-    for (const look of options.look()) {
-      const changed = look();
-      if (changed) tell(changed);
+    try {
+      for (const look of options.look()) {
+        const changed = look();
+        if (changed) tell(changed);
+      }
+    } catch (error) {
+      options.failed(error);
     }
   };
 

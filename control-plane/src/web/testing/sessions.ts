@@ -1,241 +1,220 @@
-import type { Approval, Session, Turn } from '@berth/contract';
-import { Problem } from '@berth/contract';
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import { expect } from 'vitest';
+import type { Approval } from '@berth/contract';
+import type { HarnessRecord } from '@berth/contract/harness';
+import type { Clock } from '../../clock.ts';
 import type { Actor } from '../../identity/index.ts';
 import type { NewId } from '../../ids.ts';
-import type {
-  Approvals,
-  EventLog,
-  EventText,
-  LogReader,
-  Sessions,
-  Turns,
-} from '../../sessions/index.ts';
+import type { RunnerPort, Sessions } from '../../sessions/index.ts';
+import { createSessions } from '../../sessions/index.ts';
+import { createHints } from '../../store/index.ts';
+import type { Sandbox } from '../../sandboxes/index.ts';
+import type { Store } from '../../store/index.ts';
 
-const at = '2026-11-22T12:00:00.000Z';
-const unknown = () => new Problem('not-found', 'No such thing.');
+const record: HarnessRecord = {
+  id: 'rehearsal',
+  title: 'Rehearsal',
+  version: '1.0.0',
+  protocol: 'none',
+  acp: { argv: ['agent'] },
+  env: {},
+  files: [],
+  modes: { ask: { name: 'Ask' }, auto: { name: 'Auto' } },
+  model: {},
+  terminal: { kind: 'none' },
+  state: [],
+  timeouts: { initializeMs: 1000, newSessionMs: 1000, loadMs: 1000, cancelMs: 1000 },
+};
+const nothing = (): void => undefined;
 
-interface Held {
-  teamId: string;
-  session: Session;
-  turns: Turn[];
-  approvals: Approval[];
-  events: EventText[];
-  readers: Set<LogReader>;
+/** The real sessions; at their runner's port stands a script, which says what the test wants an agent to say. */
+export async function openSessions({
+  store,
+  clock,
+  newId,
+  logger,
+  owner,
+}: {
+  store: Store;
+  clock: Clock;
+  newId: NewId;
+  logger: Logger;
+  owner: Actor;
+}) {
+  let accepting = Promise.resolve();
+  const running = new Map<string, Sandbox>();
+  const runner: RunnerPort = {
+    connected: () => true,
+    bind: nothing,
+    unbind: nothing,
+    turn: (sessionId, turnId) => {
+      accepting = accepting.then(() => feature.runnerEvents.accepted(sessionId, turnId));
+    },
+    cancel: nothing,
+    decide: nothing,
+    ack: nothing,
+    drop: nothing,
+    call: async () => ({}) as never,
+  };
+  const hints = await createHints({ store, logger });
+  const feature = createSessions({
+    store,
+    hints,
+    clock,
+    newId,
+    logger,
+    runner,
+    sandboxes: { hint: nothing, current: (id) => running.get(id) },
+    harnesses: {
+      record: (id) => ({ ...record, id }),
+      prepare: async () => ({ hostPath: '/agents' }),
+    },
+    config: {
+      containerEnv: {},
+      driver: 'local',
+      isolated: true,
+      egressSocket: '/run/egress.sock',
+      limits: {},
+    },
+  });
+  const stop = new AbortController();
+  await feature.start(stop.signal);
+
+  const journals = new Map<string, { sourceId: string; n: number }>();
+  const lastSeq = async (sessionId: string): Promise<number> =>
+    (await feature.log.page(owner, sessionId, { tail: 0 })).lastSeq;
+
+  /** The agent says all of this; resolves with its last number once it is in the log. */
+  async function say(
+    sessionId: string,
+    items: readonly { kind: string; payload: Record<string, unknown>; turnId?: string }[],
+  ): Promise<number> {
+    let journal = journals.get(sessionId);
+    if (journal === undefined) {
+      journal = { sourceId: randomUUID(), n: 0 };
+      journals.set(sessionId, journal);
+      const { sourceId } = journal;
+      await feature.runnerEvents.hello(randomUUID(), [
+        { sessionId, sourceId, lastN: 0, generation: 1 },
+      ]);
+    }
+    const { sourceId } = journal;
+    const before = await lastSeq(sessionId);
+    const numbered = items.map((item) => ({ ...item, n: ++journal.n }));
+    feature.runnerEvents.events(sessionId, sourceId, numbered);
+    await expect
+      .poll(() => lastSeq(sessionId), { timeout: 10_000, interval: 5 })
+      .toBeGreaterThanOrEqual(before + items.filter(({ kind }) => kind !== 'agent.session').length);
+    return lastSeq(sessionId);
+  }
+
+  const script = {
+    /** So many notices of so many characters. */
+    append: (sessionId: string, count: number, size = 1): Promise<number> =>
+      say(
+        sessionId,
+        Array.from({ length: count }, () => ({
+          kind: 'notice',
+          payload: { code: 'test', text: 'x'.repeat(size) },
+        })),
+      ),
+    /** Its sandbox runs and its agent takes turns. */
+    async ready(sessionId: string): Promise<void> {
+      const sandbox: Sandbox = {
+        sessionId,
+        generation: 1,
+        state: 'running',
+        notes: [],
+        isolated: true,
+        door: { socketDir: '/run/door', hostUid: 1000, hostGid: 1000 },
+      };
+      running.set(sessionId, sandbox);
+      await feature.reports.phase(sessionId, { phase: 'starting' });
+      await feature.reports.running(sandbox);
+      await say(sessionId, [
+        { kind: 'sandbox.phase', payload: { phase: 'agent-starting' } },
+        { kind: 'agent.session', payload: { agentSessionId: randomUUID() } },
+        { kind: 'sandbox.phase', payload: { phase: 'ready' } },
+      ]);
+      await expect
+        .poll(async () => (await feature.sessions.get(owner, sessionId)).status)
+        .toBe('idle');
+    },
+    endTurn: (sessionId: string, turnId: string, text: string): Promise<number> =>
+      say(sessionId, [
+        { kind: 'turn.started', turnId, payload: { turnId } },
+        {
+          kind: 'message',
+          turnId,
+          payload: { messageId: 'm', content: [{ type: 'text', text }] },
+        },
+        { kind: 'turn.ended', turnId, payload: { turnId, state: 'done', stopReason: 'end_turn' } },
+      ]),
+    async ask(sessionId: string): Promise<Approval> {
+      const approvalId = newId();
+      await say(sessionId, [
+        {
+          kind: 'approval.requested',
+          payload: {
+            approvalId,
+            revision: 1,
+            title: 'May I?',
+            options: [{ optionId: 'a', name: 'Yes', kind: 'allow_once' }],
+          },
+        },
+      ]);
+      return feature.approvals.get(owner, approvalId);
+    },
+    /** How often one session was read. */
+    reads: 0,
+    /** The next list fails as if there were a bug. */
+    bug: null as Error | null,
+  };
+  const sessions: Sessions = {
+    ...bound(feature.sessions),
+    get(actor, id) {
+      script.reads += 1;
+      return feature.sessions.get(actor, id);
+    },
+    list(actor, query) {
+      const { bug } = script;
+      script.bug = null;
+      return bug === null ? feature.sessions.list(actor, query) : Promise.reject(bug);
+    },
+  };
+  return {
+    sessions,
+    turns: feature.turns,
+    approvals: feature.approvals,
+    log: feature.log,
+    script,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await accepting;
+      await feature[Symbol.asyncDispose]();
+      await hints[Symbol.asyncDispose]();
+    },
+  };
 }
 
-/** Sessions at their port, in memory, so that what web does with slow, late and broken ones can be shown at will. */
-export function scriptedSessions({ newId }: { newId: NewId }) {
-  const held = new Map<string, Held>();
-  const listeners = new Set<Parameters<Sessions['onChange']>[0]>();
-  const state = { held, reads: 0, endTurn: new Map<string, () => void>() };
-
-  function find(actor: Actor, id: string): Held {
-    const found = held.get(id);
-    if (found?.teamId !== actor.teamId) throw unknown();
-    return found;
-  }
-  function tell(id: string, approvals = false): void {
-    const found = held.get(id);
-    for (const listener of listeners)
-      listener({ teamId: found?.teamId ?? '', sessionId: id, approvals });
-  }
-  function append(id: string, ...kinds: string[]): void {
-    const found = held.get(id);
-    if (found === undefined) throw unknown();
-    const batch = kinds.map((kind) => {
-      const seq = ++found.session.lastSeq;
-      const payload = { code: kind, text: 'x' };
-      const event = { sessionId: id, seq, at, kind: 'notice', payload };
-      return { seq, json: JSON.stringify(event) };
-    });
-    found.events.push(...batch);
-    for (const reader of found.readers) {
-      if (reader.events(batch)) continue;
-      found.readers.delete(reader);
-      reader.resync(found.session.lastSeq);
-    }
-    tell(id);
-  }
-  const same = async (actor: Actor, id: string) => find(actor, id).session;
-
-  const sessions: Sessions = {
-    async create(actor, input) {
-      const session: Session = {
-        id: newId(),
-        agentId: input.agentId,
-        agentName: 'Rehearsal',
-        title: input.title ?? 'untitled',
-        status: 'starting',
-        statusSince: at,
-        sandbox: { driver: 'local', phase: 'requested', isolated: true },
-        queued: 0,
-        waitingApprovals: 0,
-        unreadSeq: 0,
-        lastSeq: 0,
-        mode: 'ask',
-        holder: 'chat',
-        usage: { inputTokens: 0, outputTokens: 0, costUsd: '0' },
-        createdBy: { id: actor.userId, name: actor.userName },
-        createdAt: at,
-        lastActivityAt: at,
-        version: 1,
-      };
-      const { teamId } = actor;
-      held.set(session.id, {
-        teamId,
-        session,
-        turns: [],
-        approvals: [],
-        events: [],
-        readers: new Set(),
-      });
-      tell(session.id);
-      return session;
-    },
-    async list(actor, { limit }) {
-      const own = [...held.values()].filter((each) => each.teamId === actor.teamId);
-      return { items: own.map((each) => each.session).slice(0, limit), nextCursor: null };
-    },
-    async get(actor, id) {
-      state.reads += 1;
-      return same(actor, id);
-    },
-    async patch(actor, id, version, patch) {
-      const { session } = find(actor, id);
-      if (session.version !== version) throw new Problem('version-stale', 'Read it again.');
-      Object.assign(session, { title: patch.title ?? session.title, version: version + 1 });
-      tell(id);
-      return session;
-    },
-    async remove(actor, id) {
-      const { session } = find(actor, id);
-      held.delete(id);
-      for (const listener of listeners)
-        listener({ teamId: actor.teamId, sessionId: id, approvals: true });
-      return session;
-    },
-    suspend: same,
-    resume: same,
-    archive: same,
-    unarchive: same,
-    cancel: same,
-    restartAgent: same,
-    takeBack: same,
-    archiveArrived: async () => undefined,
-    exportMarkdown: async (actor, id) => `# ${find(actor, id).session.title}\n`,
-    onChange(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+/** The service stands behind a proxy, whose members do not spread by themselves. */
+function bound(sessions: Sessions): Sessions {
+  return {
+    create: (...call) => sessions.create(...call),
+    list: (...call) => sessions.list(...call),
+    get: (...call) => sessions.get(...call),
+    patch: (...call) => sessions.patch(...call),
+    remove: (...call) => sessions.remove(...call),
+    suspend: (...call) => sessions.suspend(...call),
+    resume: (...call) => sessions.resume(...call),
+    archive: (...call) => sessions.archive(...call),
+    unarchive: (...call) => sessions.unarchive(...call),
+    cancel: (...call) => sessions.cancel(...call),
+    restartAgent: (...call) => sessions.restartAgent(...call),
+    takeBack: (...call) => sessions.takeBack(...call),
+    archiveArrived: (...call) => sessions.archiveArrived(...call),
+    exportMarkdown: (...call) => sessions.exportMarkdown(...call),
+    onChange: (...call) => sessions.onChange(...call),
   };
-
-  const turns: Turns = {
-    list: async (actor, id) => ({ items: find(actor, id).turns, nextCursor: null }),
-    async get(actor, id, turnId) {
-      const turn = find(actor, id).turns.find((each) => each.id === turnId);
-      if (turn === undefined) throw unknown();
-      return turn;
-    },
-    async create(actor, sessionId, input) {
-      const found = find(actor, sessionId);
-      const before = found.turns.find((each) => each.id === input.id);
-      if (before !== undefined) return { turn: before, created: false };
-      const turn: Turn = { ...input, sessionId, state: 'queued', createdAt: at };
-      found.turns.push(turn);
-      return { turn, created: true };
-    },
-    patch: (actor, id, turnId) => turns.get(actor, id, turnId),
-    withdraw: (actor, id, turnId) => turns.get(actor, id, turnId),
-    settle: (actor, id, turnId) => turns.get(actor, id, turnId),
-    ended: (actor, id, turnId, signal) =>
-      new Promise((resolve) => {
-        state.endTurn.set(turnId, () => {
-          const turn = find(actor, id).turns.find((each) => each.id === turnId);
-          resolve(turn ? { ...turn, state: 'done', reply: 'all text' } : null);
-        });
-        signal.addEventListener(
-          'abort',
-          () => {
-            state.endTurn.delete(turnId);
-            resolve(null);
-          },
-          { once: true },
-        );
-      }),
-  };
-
-  const waiting = (actor: Actor) =>
-    [...held.values()]
-      .filter((each) => each.teamId === actor.teamId)
-      .flatMap((each) => each.approvals);
-  const approvals: Approvals = {
-    async list(actor, { sessionId, state: wanted }) {
-      const items = waiting(actor).filter(
-        (each) =>
-          (sessionId === undefined || each.sessionId === sessionId) &&
-          (wanted === undefined || each.state === wanted),
-      );
-      return { items, nextCursor: null };
-    },
-    async get(actor, id) {
-      const found = waiting(actor).find((each) => each.id === id);
-      if (found === undefined) throw unknown();
-      return found;
-    },
-    async decide(actor, id, input) {
-      const found = await approvals.get(actor, id);
-      if (found.state !== 'waiting') {
-        const by = { id: actor.userId, name: actor.userName };
-        throw new Problem('already-decided', 'Too late.', { decision: { optionId: 'a', by, at } });
-      }
-      Object.assign(found, { state: 'decided', optionId: input.optionId });
-      tell(found.sessionId, true);
-      return found;
-    },
-  };
-  function ask(sessionId: string): Approval {
-    const approval: Approval = {
-      id: newId(),
-      sessionId,
-      sessionTitle: 't',
-      agentName: 'Rehearsal',
-      revision: 1,
-      state: 'waiting',
-      title: 'May I?',
-      options: [{ optionId: 'a', name: 'Yes', kind: 'allow_once' }],
-      createdAt: at,
-    };
-    held.get(sessionId)?.approvals.push(approval);
-    tell(sessionId, true);
-    return approval;
-  }
-
-  const log: EventLog = {
-    async page(actor, id, query) {
-      const { events, session } = find(actor, id);
-      const { lastSeq } = session;
-      if ('tail' in query) return { items: events.slice(events.length - query.tail), lastSeq };
-      const items =
-        'before' in query
-          ? events.filter((each) => each.seq < query.before).slice(-query.limit)
-          : events.filter((each) => each.seq > query.after).slice(0, query.limit);
-      return { items, lastSeq };
-    },
-    async subscribe(actor, id, from, reader) {
-      const found = find(actor, id);
-      const { lastSeq } = found.session;
-      const after = from.after ?? (from.tail === undefined ? lastSeq : lastSeq - from.tail);
-      found.readers.add(reader);
-      const replay = found.events.filter((each) => each.seq > after);
-      // On purpose before the answer: a reader must bear it.
-      if (replay.length > 0) reader.events(replay);
-      reader.live(lastSeq);
-      return { firstSeq: after + 1, lastSeq, close: () => found.readers.delete(reader) };
-    },
-    async blob(actor, id) {
-      find(actor, id);
-      return { mediaType: 'text/html', bytes: Buffer.from('<script>') };
-    },
-  };
-  return { sessions, turns, approvals, log, script: Object.assign(state, { append, ask, tell }) };
 }

@@ -7,11 +7,12 @@ import { Registry } from 'prom-client';
 import type { Harness } from '@berth/contract';
 import { createAgents } from '../../agents/index.ts';
 import { systemClock } from '../../clock.ts';
+import type { Actor } from '../../identity/index.ts';
 import { createIdentity } from '../../identity/index.ts';
 import { createIds } from '../../ids.ts';
 import { testDatabase } from '../../store/testing/index.ts';
 import { createWeb } from '../index.ts';
-import { scriptedSessions } from './sessions.ts';
+import { openSessions } from './sessions.ts';
 import { scriptedTerminals, scriptedWorkspaces } from './sandbox.ts';
 
 export const harnesses: Harness[] = [
@@ -63,7 +64,9 @@ export async function setUp(config: { publicUrl?: string } = {}) {
   const owner = await identity.ensureOwner({ user: 'Ada', team: 'Harbour' });
   const catalogue = { list: () => Promise.resolve(harnesses) };
   const agents = createAgents({ sql: db.pool, clock, newId, harnesses: catalogue });
-  const services = scriptedSessions({ newId });
+  const agent = await agents.ensureRehearsal(owner.teamId);
+  const services = await openSessions({ store: db.store, clock, newId, logger, owner });
+  const { sessions, turns, approvals, log, script } = services;
   const terminals = scriptedTerminals();
   const workspaces = scriptedWorkspaces();
   const reasons: string[] = [];
@@ -73,11 +76,14 @@ export async function setUp(config: { publicUrl?: string } = {}) {
     logger,
     clock,
     newId,
-    store: db,
+    store: db.store,
     identity,
     agents,
     harnesses: catalogue,
-    ...services,
+    sessions,
+    turns,
+    approvals,
+    log,
     terminals,
     workspaces,
     gateway: (request, response) => response.end(`gateway ${String(request.url)}`),
@@ -142,7 +148,7 @@ export async function setUp(config: { publicUrl?: string } = {}) {
       userId,
       role,
     ]);
-    const actor = { teamId, userId, userName: 'Eve', role: 'owner', scopes: ['*'] } as const;
+    const actor: Actor = { teamId, userId, userName: 'Eve', role: 'owner', scopes: ['*'] };
     return identity.createToken(actor, { name: 'eve', scopes: ['*'] });
   }
 
@@ -151,7 +157,11 @@ export async function setUp(config: { publicUrl?: string } = {}) {
     identity,
     owner,
     agents,
-    ...services,
+    agentId: agent.id,
+    sessions,
+    approvals,
+    log,
+    script,
     terminals,
     workspaces,
     reasons,
@@ -165,6 +175,7 @@ export async function setUp(config: { publicUrl?: string } = {}) {
     stranger,
     async [Symbol.asyncDispose]() {
       await web[Symbol.asyncDispose]();
+      await services[Symbol.asyncDispose]();
       await db[Symbol.asyncDispose]();
       await rm(webviewDir, { recursive: true });
     },

@@ -1,0 +1,37 @@
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Config } from './config.ts';
+import {
+  createHints,
+  migrate,
+  openStore,
+  startEmbeddedPostgres,
+  type Hints,
+  type Store,
+} from './store/index.ts';
+
+/** Postgres, embedded or given, at this build's schema. Closes last to first with the scope. */
+export async function openDatabase(parts: {
+  config: Config;
+  migrations: string;
+  logger: Logger;
+  scope: AsyncDisposableStack;
+}): Promise<{ store: Store; hints: Hints }> {
+  const { config, logger, scope } = parts;
+  let url = config.databaseUrl;
+  if (url === undefined) {
+    const embedded = scope.use(
+      await startEmbeddedPostgres({
+        baseDir: join(config.dataDir, 'pg'),
+        logger,
+        ...(config.postgresUser === undefined ? {} : { runAs: config.postgresUser }),
+      }),
+    );
+    url = embedded.url;
+  }
+  const applied = await migrate({ url, directory: parts.migrations, logger });
+  if (applied.length > 0) logger.info({ applied }, 'migrated');
+  const store = scope.use(await openStore({ url, logger }));
+  const hints = scope.use(await createHints({ store, logger }));
+  return { store, hints };
+}

@@ -1,0 +1,61 @@
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** `local.json`: how editor and CLI of the same user find and enter the embedded server. Written last, when it serves. */
+export interface LocalFile {
+  /** Makes the data directory, readable by its owner only. Throws one sentence when it cannot. */
+  prepare(): void;
+  /** The token of the last start: it is kept while it is good, so that open editors stay signed in over a restart. */
+  previousToken(): string | undefined;
+  write(content: {
+    url: string;
+    token: string;
+    pid: number;
+    version: string;
+    startedAt: string;
+  }): void;
+  /** Only if it is still ours: another server may have taken over. */
+  remove(pid: number): void;
+}
+
+export function createLocalFile(dataDir: string): LocalFile {
+  const path = join(dataDir, 'local.json');
+  const tokenPath = join(dataDir, 'local.token');
+  const replace = (target: string, text: string): void => {
+    const next = `${target}.${String(process.pid)}`;
+    writeFileSync(next, text, { mode: 0o600 });
+    renameSync(next, target);
+  };
+  return {
+    prepare: () => {
+      try {
+        mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+        chmodSync(dataDir, 0o700);
+        replace(join(dataDir, '.writable'), '');
+        rmSync(join(dataDir, '.writable'));
+      } catch (cause) {
+        const reason = cause instanceof Error ? cause.message : String(cause);
+        throw new Error(`BERTH_DATA_DIR: "${dataDir}" cannot be written (${reason})`, { cause });
+      }
+    },
+    previousToken: () => {
+      try {
+        return readFileSync(tokenPath, 'utf8').trim();
+      } catch {
+        return undefined; // a first start, or somebody's clean-up: a fresh one is made
+      }
+    },
+    write: (content) => {
+      replace(tokenPath, `${content.token}\n`);
+      replace(path, `${JSON.stringify(content, null, 2)}\n`);
+    },
+    remove: (pid) => {
+      try {
+        const held = JSON.parse(readFileSync(path, 'utf8')) as { pid?: unknown };
+        if (held.pid === pid) rmSync(path);
+      } catch {
+        // Gone or unreadable: nobody can be misled by it.
+      }
+    },
+  };
+}

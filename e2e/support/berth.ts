@@ -1,0 +1,159 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createClient, type BerthClient } from '../../client/index.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+export const dist = (...path: string[]): string => join(root, 'dist', ...path);
+const startMs = 60_000;
+
+/** The built product, running as `npm start` runs it, on a data directory of its own. */
+export interface Berth extends AsyncDisposable {
+  readonly dataDir: string;
+  readonly url: string;
+  readonly token: string;
+  readonly client: BerthClient;
+  readonly pid: number;
+  /** All that it wrote to standard error so far. */
+  log(): string;
+  /** SIGTERM, and wait for the end. */
+  stop(): Promise<number | null>;
+  /** SIGKILL: what a power cut does to this one process. */
+  kill(): Promise<void>;
+  /** Starts again on the same data. */
+  start(): Promise<void>;
+}
+
+export interface BerthOptions {
+  env?: Record<string, string>;
+  dataDir?: string;
+}
+
+export async function startBerth(options: BerthOptions = {}): Promise<Berth> {
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'berth-e2e-')));
+  let child: ChildProcess | undefined;
+  let written = '';
+  let url = '';
+  let token = '';
+  let client: BerthClient | undefined;
+  // The port is chosen once, so that runner, viewers and links come back to the same address after a restart.
+  let port = '0';
+
+  async function start(): Promise<void> {
+    const next = spawn(process.execPath, [dist('control-plane', 'main.mjs')], {
+      cwd: dataDir,
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        HOME: dataDir,
+        BERTH_DATA_DIR: dataDir,
+        PORT: port,
+        LOG_LEVEL: 'info',
+        ...options.env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child = next;
+    next.stderr.on('data', (chunk: Buffer) => (written += chunk.toString()));
+    let said = '';
+    const ready = new Promise<string>((done, failed) => {
+      const timer = setTimeout(() => failed(new Error(`not ready in time\n${written}`)), startMs);
+      next.stdout.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+        const found = /^berth ready (\S+)$/m.exec(said)?.[1];
+        if (found === undefined) return;
+        clearTimeout(timer);
+        done(found);
+      });
+      next.once('exit', (code, signal) => {
+        clearTimeout(timer);
+        failed(new Error(`ended with ${String(signal ?? code)}\n${written}`));
+      });
+    });
+    url = await ready;
+    port = new URL(url).port;
+    token = (JSON.parse(await readFile(join(dataDir, 'local.json'), 'utf8')) as { token: string })
+      .token;
+    client = createClient({ url, token: () => token });
+  }
+
+  async function end(signal: NodeJS.Signals): Promise<number | null> {
+    const last = child;
+    if (last === undefined || last.exitCode !== null || last.signalCode !== null)
+      return last?.exitCode ?? null;
+    const gone = once(last, 'exit') as Promise<[number | null]>;
+    last.kill(signal);
+    return (await gone)[0];
+  }
+
+  await start();
+  return {
+    dataDir,
+    get url() {
+      return url;
+    },
+    get token() {
+      return token;
+    },
+    get client() {
+      if (client === undefined) throw new Error('not started');
+      return client;
+    },
+    get pid() {
+      return child?.pid ?? 0;
+    },
+    log: () => written,
+    stop: () => end('SIGTERM'),
+    kill: async () => {
+      await end('SIGKILL');
+    },
+    start,
+    async [Symbol.asyncDispose]() {
+      if (child?.exitCode !== null || child.signalCode !== null)
+        await start().catch(() => undefined);
+      const sessions = await client?.sessions.list({ limit: 200 }).catch(() => undefined);
+      for (const session of sessions?.items ?? [])
+        await client?.sessions.remove(session.id).catch(() => undefined);
+      await until(
+        async () => (await client?.sessions.list({ limit: 1 }))?.items.length === 0,
+        10_000,
+      ).catch(() => undefined);
+      await end('SIGTERM');
+      await endRunner(dataDir);
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/** The runner outlives the control plane on purpose; a test ends it. */
+export async function runnerPid(dataDir: string): Promise<number | undefined> {
+  const file = join(dataDir, 'runner', 'runner.pid');
+  if (!existsSync(file)) return undefined;
+  const pid = Number.parseInt(/\d+/.exec(await readFile(file, 'utf8'))?.[0] ?? '', 10);
+  return Number.isInteger(pid) ? pid : undefined;
+}
+async function endRunner(dataDir: string): Promise<void> {
+  const pid = await runnerPid(dataDir);
+  if (pid === undefined) return;
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** Looks every 50 ms until it holds. */
+export async function until(
+  check: () => boolean | Promise<boolean>,
+  timeoutMs: number,
+  what = 'the condition',
+): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  while (!(await check())) {
+    if (performance.now() > end)
+      throw new Error(`${what} did not hold within ${String(timeoutMs)} ms`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
