@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { readFileSync } from 'node:fs';
@@ -36,7 +36,7 @@ export async function buildAll({ names = [], partial = false } = {}) {
   const has = (name) => present.some((program) => program.name === name);
   if (has('agentd')) copyNativeTerminals();
   if (has('control-plane') || names.length === 0) copyMigrations();
-  if (has('extension') || (has('webview') && existsSync(join(dist, 'extension/extension.js')))) {
+  if (has('extension') || (has('panel') && existsSync(join(dist, 'extension/extension.js')))) {
     stageExtension(root);
     await packExtension(root);
   }
@@ -45,20 +45,17 @@ export async function buildAll({ names = [], partial = false } = {}) {
   return missing.map(({ name }) => name);
 }
 
-async function buildProgram({ name, entry, out, ...options }) {
+async function buildProgram({ entry, also = [], out, name: _name, ...options }) {
   const outfile = join(dist, out);
   // Hashed or renamed leftovers of an earlier build must not be packed.
-  if (name === 'webview') rmSync(dirname(outfile), { recursive: true, force: true });
+  if (options.platform === 'browser') rmSync(dirname(outfile), { recursive: true, force: true });
   await build({
     ...options,
-    entryPoints: [join(root, entry)],
-    ...(options.splitting
-      ? {
-          outdir: dirname(outfile),
-          entryNames: basename(outfile, '.js'),
-          chunkNames: '[name]-[hash]',
-        }
-      : { outfile }),
+    entryPoints: [{ in: join(root, entry), out: basename(outfile, extname(outfile)) }].concat(
+      also.map((path) => ({ in: join(root, path), out: basename(path, extname(path)) })),
+    ),
+    outdir: dirname(outfile),
+    outExtension: { '.js': extname(outfile) },
     bundle: true,
     absWorkingDir: root,
     legalComments: 'none',
@@ -84,10 +81,10 @@ function copyMigrations() {
 function report(built) {
   const kilobytes = (bytes) => `${(bytes / 1024).toFixed(0)} KB`;
   const files = built.map(({ out }) => join(dist, out));
-  if (existsSync(join(dist, 'webview/app.css'))) files.push(join(dist, 'webview/app.css'));
+  if (existsSync(join(dist, 'panel/app.css'))) files.push(join(dist, 'panel/app.css'));
   if (existsSync(join(dist, 'berth.vsix'))) files.push(join(dist, 'berth.vsix'));
   for (const file of files) {
-    const packed = /webview|extension/.test(file)
+    const packed = /webview|panel|extension/.test(file)
       ? `, ${kilobytes(gzipSync(readFileSync(file)).length)} gzipped`
       : '';
     console.error(

@@ -14,6 +14,16 @@ const node = {
   sourcesContent: false,
 };
 
+const page = {
+  platform: 'browser',
+  target: 'es2023',
+  minify: true,
+  jsx: 'automatic',
+  jsxImportSource: 'preact',
+  assetNames: '[name]',
+  loader: { '.ttf': 'file', '.svg': 'dataurl', '.woff2': 'file' },
+  define: { 'process.env.NODE_ENV': '"production"' },
+};
 export const programs = [
   {
     name: 'control-plane',
@@ -40,21 +50,24 @@ export const programs = [
     ...node,
   },
   { name: 'cli', entry: 'bin/berth.ts', out: 'cli/berth.mjs', ...node },
+  // The dashboard: modules, so that the terminal is fetched only by who opens one. theme.css: the colours that VS Code gives in the editor.
   {
     name: 'webview',
     entry: 'webview/src/main.tsx',
+    also: ['webview/src/styles/theme.css'],
     out: 'webview/app.js',
-    platform: 'browser',
-    target: 'es2023',
-    // The dashboard and the terminal are chunks of their own: the editor's panel never loads them.
     format: 'esm',
     splitting: true,
-    minify: true,
-    jsx: 'automatic',
-    jsxImportSource: 'preact',
-    assetNames: '[name]',
-    loader: { '.ttf': 'file', '.svg': 'dataurl', '.woff2': 'file' },
-    define: { 'process.env.NODE_ENV': '"production"' },
+    chunkNames: 'chunk-[hash]',
+    ...page,
+  },
+  // The chat alone, for a panel of VS Code: one file without chunks.
+  {
+    name: 'panel',
+    entry: 'webview/src/panel.tsx',
+    out: 'panel/app.js',
+    format: 'iife',
+    ...page,
   },
   {
     name: 'extension',

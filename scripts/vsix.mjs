@@ -28,7 +28,7 @@ export function stageExtension(root) {
   }
   copyIfThere(join(root, 'LICENSE'), join(stage, 'LICENSE.txt'));
   copyIfThere(join(root, 'CHANGELOG.md'), join(stage, 'CHANGELOG.md'));
-  copyIfThere(join(root, 'dist', 'webview'), join(stage, 'webview'));
+  copyIfThere(join(root, 'dist', 'panel'), join(stage, 'webview'));
 }
 
 export async function packExtension(root) {

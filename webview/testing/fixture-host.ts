@@ -1,5 +1,11 @@
 import type { ContentBlock, Session } from '@berth/contract';
-import { calls, type CallName, type Host, type Hello, type NoteListener } from '../src/ipc/index.ts';
+import {
+  calls,
+  type CallName,
+  type Host,
+  type Hello,
+  type NoteListener,
+} from '../src/ipc/index.ts';
 
 /** A conversation as data: what a server would have told of it. Times are relative to the fixture's now. */
 export interface Scene {

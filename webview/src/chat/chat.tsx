@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { Composer } from '../composer/composer.tsx';
 import { HeldLine, heldBy, replacesComposer } from '../composer/held.tsx';
 import { Header } from '../header/header.tsx';
@@ -16,6 +16,9 @@ import { ChatProvider, createDisclosure } from './context.ts';
 import { LiveRegions } from './live-regions.tsx';
 import { nextRegion } from './regions.ts';
 
+/** Where the styles turn to the shape for a side bar. */
+const narrowPx = 560;
+
 export function ChatView(props: { chat: Chat; newId: () => string; main: boolean }): JSX.Element {
   const { chat, newId, main } = props;
   const state = useObservable(chat.state);
@@ -25,6 +28,16 @@ export function ChatView(props: { chat: Chat; newId: () => string; main: boolean
   const textRef = useRef<HTMLTextAreaElement>(null);
   const root = useRef<HTMLElement>(null);
   const [editing, setEditing] = useState<Waiting | null>(null);
+  const [wide, setWide] = useState(false);
+  useLayoutEffect(() => {
+    const element = root.current;
+    if (!element) return;
+    const measure = () => setWide(element.clientWidth > narrowPx && element.clientHeight > 640);
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
   const focusComposer = () => textRef.current?.focus();
   const opened = transcript !== null;
 
@@ -112,7 +125,7 @@ export function ChatView(props: { chat: Chat; newId: () => string; main: boolean
         {session && transcript && hello ? (
           <div class="dock">
             <div class="dock__in">
-              <Plan entries={transcript.view.plan} />
+              <Plan entries={transcript.view.plan} roomy={wide && waiting.length === 0} />
               <Queue
                 waiting={waiting}
                 offset={goesNext ? 1 : 0}

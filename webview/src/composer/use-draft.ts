@@ -1,4 +1,3 @@
-import type { ContentBlock } from '@berth/contract';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Chat } from '../store/chat.ts';
 import type { Draft } from '../ipc/index.ts';
@@ -12,7 +11,7 @@ export function useDraft(
   chat: Chat,
   sessionId: string,
 ): [Draft, (change: (draft: Draft) => Draft) => void] {
-  const [draft, setDraft] = useState<Draft>(emptyDraft);
+  const [draft, setDraft] = useState<Draft>(() => chat.state.get().kept ?? emptyDraft);
   const latest = useRef(draft);
   const unsaved = useRef(false);
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
@@ -35,17 +34,12 @@ export function useDraft(
   };
 
   useEffect(() => {
-    const stop = chat.onDraft((added, replace) => {
-      if (replace) {
-        // The person may have begun to write while the kept draft was on its way.
-        if (isEmpty(latest.current)) setDraft((latest.current = added));
-        return;
-      }
+    const stop = chat.onDraft((added) =>
       change((before) => ({
         text: before.text === '' ? added.text : `${before.text}\n${added.text}`.trimEnd(),
-        blocks: before.blocks.concat(added.blocks as ContentBlock[]),
-      }));
-    });
+        blocks: before.blocks.concat(added.blocks),
+      })),
+    );
     const hide = () => save();
     window.addEventListener('pagehide', hide);
     document.addEventListener('visibilitychange', hide);

@@ -7,6 +7,8 @@ import { contentBlock, eventEnvelope, prompt, session, turn } from '@berth/contr
  * This file is plain: the extension imports it as it is.
  */
 const nothing = z.object({});
+/** A call that only does something: what its handler returns is not looked at. */
+const done = z.unknown();
 const id = z.string().check(z.minLength(1), z.maxLength(100));
 const ofSession = z.object({ sessionId: id });
 const seq = z.int().check(z.nonnegative());
@@ -61,11 +63,11 @@ export const calls = {
     z.object({ sessionId: id, before: seq, limit: z.int().check(z.minimum(1), z.maximum(1000)) }),
     z.object({ ...span, hasOlder: z.boolean() }),
   ),
-  send: call(z.object({ sessionId: id, turnId: id, prompt }), nothing),
-  cancel: call(ofSession, nothing),
-  queueEdit: call(z.object({ sessionId: id, turnId: id, prompt }), nothing),
-  queueMove: call(z.object({ sessionId: id, turnId: id, position: seq }), nothing),
-  queueWithdraw: call(z.object({ sessionId: id, turnId: id }), nothing),
+  send: call(z.object({ sessionId: id, turnId: id, prompt }), done),
+  cancel: call(ofSession, done),
+  queueEdit: call(z.object({ sessionId: id, turnId: id, prompt }), done),
+  queueMove: call(z.object({ sessionId: id, turnId: id, position: seq }), done),
+  queueWithdraw: call(z.object({ sessionId: id, turnId: id }), done),
   decide: call(
     z.object({
       approvalId: id,
@@ -73,38 +75,38 @@ export const calls = {
       revision: z.int(),
       note: z.optional(z.string()),
     }),
-    nothing,
+    done,
   ),
   settle: call(
     z.object({ sessionId: id, turnId: id, answer: z.enum(['resend', 'arrived', 'drop']) }),
-    nothing,
+    done,
   ),
-  setMode: call(z.object({ sessionId: id, mode: z.string() }), nothing),
-  setModel: call(z.object({ sessionId: id, model: z.string() }), nothing),
-  suspend: call(ofSession, nothing),
-  resume: call(ofSession, nothing),
-  restartAgent: call(ofSession, nothing),
-  takeBack: call(ofSession, nothing),
-  archive: call(ofSession, nothing),
-  unarchive: call(ofSession, nothing),
-  markRead: call(z.object({ sessionId: id, seq }), nothing),
-  openTerminal: call(z.object({ sessionId: id, kind: z.enum(['agent', 'shell']) }), nothing),
-  openChanges: call(z.object({ sessionId: id, path: z.optional(z.string()) }), nothing),
-  openFile: call(z.object({ sessionId: id, path: z.string(), line: z.optional(z.int()) }), nothing),
-  openText: call(z.object({ title: z.string(), text: z.string() }), nothing),
-  openLink: call(z.object({ url: z.string().check(z.regex(/^(https?:|mailto:)/i)) }), nothing),
-  showLog: call(ofSession, nothing),
-  insertAtCursor: call(z.object({ text: z.string() }), nothing),
-  copy: call(z.object({ text: z.string() }), nothing),
-  saveDraft: call(z.object({ sessionId: id, draft: z.nullable(draft) }), nothing),
+  setMode: call(z.object({ sessionId: id, mode: z.string() }), done),
+  setModel: call(z.object({ sessionId: id, model: z.string() }), done),
+  suspend: call(ofSession, done),
+  resume: call(ofSession, done),
+  restartAgent: call(ofSession, done),
+  takeBack: call(ofSession, done),
+  archive: call(ofSession, done),
+  unarchive: call(ofSession, done),
+  markRead: call(z.object({ sessionId: id, seq }), done),
+  openTerminal: call(z.object({ sessionId: id, kind: z.enum(['agent', 'shell']) }), done),
+  openChanges: call(z.object({ sessionId: id, path: z.optional(z.string()) }), done),
+  openFile: call(z.object({ sessionId: id, path: z.string(), line: z.optional(z.int()) }), done),
+  openText: call(z.object({ title: z.string(), text: z.string() }), done),
+  openLink: call(z.object({ url: z.string().check(z.regex(/^(https?:|mailto:)/i)) }), done),
+  showLog: call(ofSession, done),
+  insertAtCursor: call(z.object({ text: z.string() }), done),
+  copy: call(z.object({ text: z.string() }), done),
+  saveDraft: call(z.object({ sessionId: id, draft: z.nullable(draft) }), done),
   loadDraft: call(ofSession, z.object({ draft: z.nullable(draft) })),
   blob: call(z.object({ sessionId: id, blobId: id }), z.object({ text: z.string() })),
   mention: call(
     z.object({ sessionId: id, query: z.string() }),
     z.object({ items: z.array(mentionItem) }),
   ),
-  reconnect: call(nothing, nothing),
-  signIn: call(nothing, nothing),
+  reconnect: call(nothing, done),
+  signIn: call(nothing, done),
 } as const;
 export type CallName = keyof typeof calls;
 export type Params<N extends CallName> = z.infer<(typeof calls)[N]['params']>;

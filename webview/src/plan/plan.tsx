@@ -10,9 +10,9 @@ const look = {
   pending: { icon: 'circle-large', tone: 'off', said: 'To do: ' },
 } as const;
 
-export function Plan(props: { entries: readonly PlanEntry[] }): JSX.Element | null {
+export function Plan(props: { entries: readonly PlanEntry[]; roomy: boolean }): JSX.Element | null {
   const { entries } = props;
-  const [open, setOpen] = useOpen('dock:plan', false);
+  const [open, setOpen] = useOpen('dock:plan', props.roomy);
   if (entries.length === 0) return null;
   const done = entries.filter((entry) => entry.status === 'completed').length;
   const now =

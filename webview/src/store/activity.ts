@@ -8,7 +8,7 @@ export type Activity =
   | { kind: 'stalled'; since: number }
   | null;
 
-/** What happens now and since when; null while nothing runs or a question says it already. */
+/** What happens now and since when; null while nothing runs, or where the last row says it already. */
 export function activityOf(view: View, session: Session, statusSince: number): Activity {
   const lastAt = view.lastAt ?? statusSince;
   if (session.status === 'stalled') return { kind: 'stalled', since: lastAt };
@@ -16,7 +16,9 @@ export function activityOf(view: View, session: Session, statusSince: number): A
   for (let index = view.entries.length - 1; index >= 0; index -= 1) {
     const entry = view.entries[index];
     if (!entry) break;
+    const last = index === view.entries.length - 1;
     if (entry.kind === 'tool' && !isOver(entry)) {
+      if (last) return null;
       const look = toolLook(entry, true);
       const since = entry.startedAt ?? entry.at;
       return { kind: 'doing', words: look.verb, object: look.object, since };
@@ -24,7 +26,7 @@ export function activityOf(view: View, session: Session, statusSince: number): A
     if (entry.kind === 'agent' && entry.open)
       return { kind: 'doing', words: 'Writing', object: '', since: entry.at };
     if (entry.kind === 'thought' && entry.open)
-      return { kind: 'doing', words: 'Thinking', object: '', since: entry.at };
+      return last ? null : { kind: 'doing', words: 'Thinking', object: '', since: entry.at };
     if (entry.kind === 'user' || entry.kind === 'end') break;
   }
   return { kind: 'doing', words: 'Waiting for the model', object: '', since: lastAt };

@@ -30,10 +30,12 @@ export interface ChatState {
   /** Words for the last thing that was refused, until the next thing is done. */
   readonly refusal: string | null;
   readonly loadingOlder: boolean;
+  /** What the person had written here and not sent, when the session was opened. */
+  readonly kept: Draft | null;
 }
 
-/** Puts text and blocks back into the composer. `replace`: it is the session's own draft. */
-export type DraftListener = (draft: Draft, replace: boolean) => void;
+/** Text and blocks that the person chose elsewhere, to be added to what is written here. */
+export type DraftListener = (draft: Draft) => void;
 
 export interface Chat {
   readonly state: Observable<ChatState>;
@@ -91,6 +93,7 @@ export function createChat(options: {
     missing: null,
     refusal: null,
     loadingOlder: false,
+    kept: null,
   });
   const focusListeners = new Set<() => void>();
   const draftListeners = new Set<DraftListener>();
@@ -189,7 +192,7 @@ export function createChat(options: {
         break;
       case 'draft': {
         const { sessionId: of, draft } = data as Note<'draft'>;
-        if (of === sessionId) for (const listener of draftListeners) listener(draft, false);
+        if (of === sessionId) for (const listener of draftListeners) listener(draft);
         break;
       }
       case 'theme':
@@ -208,6 +211,7 @@ export function createChat(options: {
       outgoing: [],
       missing: null,
       refusal: null,
+      kept: null,
     });
     if (sessionId === null) return;
     try {
@@ -217,8 +221,7 @@ export function createChat(options: {
       ]);
       if (store.get().sessionId !== sessionId) return;
       const transcript = openTranscript(answer, answer.hasOlder, answer.context);
-      show(transcript, { session: answer.session, turns: answer.turns });
-      if (kept.draft) for (const listener of draftListeners) listener(kept.draft, true);
+      show(transcript, { session: answer.session, turns: answer.turns, kept: kept.draft });
       if (waiting.length > 0) flush();
     } catch (error) {
       if (store.get().sessionId !== sessionId) return;

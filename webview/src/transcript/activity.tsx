@@ -1,27 +1,18 @@
-import type { Session } from '@berth/contract';
 import type { JSX } from 'preact';
 import { useChat, useNow } from '../chat/context.ts';
-import { millis } from '../clock.ts';
-import { activityOf } from '../store/activity.ts';
+import type { Activity } from '../store/activity.ts';
 import { duration, runningFor } from '../store/format.ts';
-import type { View } from '../store/view.ts';
 import { Button } from '../ui/button.tsx';
 import { Icon } from '../ui/icon.tsx';
 
 /** The last line while a turn runs: what happens now and since when. After long silence, three ways out. */
-export function ActivityLine(props: { session: Session; view: View }): JSX.Element {
-  const { session, view } = props;
+export function ActivityLine(props: {
+  sessionId: string;
+  activity: Exclude<Activity, null>;
+}): JSX.Element {
+  const { sessionId, activity } = props;
   const { chat } = useChat();
   const now = useNow(1000);
-  const activity = activityOf(view, session, millis(session.statusSince));
-  if (!activity)
-    return (
-      <div class="line act">
-        <Icon name="report" tone="waiting" />
-        <span>Waiting for your answer</span>
-        <span class="meta">{runningFor(now - millis(session.statusSince))}</span>
-      </div>
-    );
   if (activity.kind === 'doing')
     return (
       <div class="line act">
@@ -33,7 +24,6 @@ export function ActivityLine(props: { session: Session; view: View }): JSX.Eleme
         <span class="meta">{runningFor(now - activity.since)}</span>
       </div>
     );
-  const sessionId = session.id;
   return (
     <>
       <div class="line act">

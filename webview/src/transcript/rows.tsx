@@ -9,7 +9,7 @@ import {
   type TextEntry,
   type ToolEntry,
 } from '../store/entries.ts';
-import { clockTime, count, duration, exactDuration, money } from '../store/format.ts';
+import { clockTime, count, duration, exactDuration, money, runningFor } from '../store/format.ts';
 import { groupTitle } from '../store/rows.ts';
 import { Icon, IconButton, LinkButton } from '../ui/icon.tsx';
 import { Line } from '../ui/line.tsx';
@@ -81,8 +81,8 @@ export function ThoughtRow(props: { entry: TextEntry; tookMs: number | null }): 
   const [open, setOpen] = useOpen(entry.id, false);
   const what = entry.open
     ? 'Thinking'
-    : tookMs !== null && tookMs >= 100
-      ? `Thought for ${duration(tookMs)}`
+    : tookMs !== null && tookMs >= 1000
+      ? `Thought for ${runningFor(tookMs)}`
       : 'Thought';
   const bodyId = `body-${entry.id}`;
   return (

@@ -3,7 +3,8 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { useChat } from '../chat/context.ts';
 import type { ToolEntry } from '../store/entries.ts';
 import type { ChatState } from '../store/chat.ts';
-import { isTurnRunning } from '../store/status.ts';
+import { activityOf } from '../store/activity.ts';
+import { millis } from '../clock.ts';
 import type { Waiting } from '../store/queue.ts';
 import { Icon } from '../ui/icon.tsx';
 import { ActivityLine } from './activity.tsx';
@@ -38,8 +39,12 @@ export function Transcript(props: {
   const { entries } = state.rows;
   const scroller = useRef<HTMLDivElement>(null);
   const session = state.session;
-  const running = session !== null && isTurnRunning(session) && connected;
-  const extra = [...(next ? ['next'] : []), ...(running ? ['activity'] : [])];
+  const busy = session?.status === 'running' && connected;
+  const activity =
+    session && state.transcript && connected
+      ? activityOf(state.transcript.view, session, millis(session.statusSince))
+      : null;
+  const extra = [...(next ? ['next'] : []), ...(activity ? ['activity'] : [])];
   const keys = [...rows.map((row) => row.key), ...extra];
   const list = useWindow({
     keys,
@@ -123,7 +128,7 @@ export function Transcript(props: {
         <div
           class="feed"
           role="feed"
-          aria-busy={running}
+          aria-busy={busy}
           aria-label="Messages and steps"
           style={{ height: `${list.height}px` }}
         >
@@ -169,8 +174,8 @@ export function Transcript(props: {
                     at={null}
                     content={next.prompt}
                   />
-                ) : session && state.transcript ? (
-                  <ActivityLine session={session} view={state.transcript.view} />
+                ) : session && activity ? (
+                  <ActivityLine sessionId={session.id} activity={activity} />
                 ) : null}
               </article>
             );

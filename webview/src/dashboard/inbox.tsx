@@ -1,0 +1,171 @@
+import type { Approval } from '@berth/contract';
+import type { JSX } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { OptionButtons } from '../approvals/ask.tsx';
+import { decidedTitle, isRejection } from '../approvals/words.ts';
+import { millis } from '../clock.ts';
+import { clockTime, lately } from '../store/format.ts';
+import { wordsOf } from '../store/chat.ts';
+import { Refused } from '../ipc/index.ts';
+import { refusalOf } from '../hosts/browser.ts';
+import { Icon } from '../ui/icon.tsx';
+import { Line } from '../ui/line.tsx';
+import { writeAddress, type Place } from './address.ts';
+import type { Desk, DeskState } from './desk.ts';
+
+/** Oldest first, and never reordered while it is open: what was answered stays where it stood until the person leaves. */
+export function Inbox(props: {
+  desk: Desk;
+  state: DeskState;
+  show: 'waiting' | 'decided';
+  now: number;
+  go: (place: Place, replace?: boolean) => void;
+}): JSX.Element {
+  const { desk, state, show, now, go } = props;
+  const held = useRef(new Map<string, Approval>());
+  const [decided, setDecided] = useState<readonly Approval[] | null>(null);
+  const [refusals, setRefusals] = useState<ReadonlyMap<string, string>>(new Map());
+  for (const approval of state.approvals.values()) {
+    if (approval.state === 'waiting' || held.current.has(approval.id))
+      held.current.set(approval.id, approval);
+  }
+  for (const [id, approval] of held.current)
+    if (approval.state === 'waiting' && !state.approvals.has(id))
+      held.current.set(id, { ...approval, state: 'superseded' });
+  useEffect(() => {
+    if (show === 'decided') desk.decided().then(setDecided, () => setDecided([]));
+  }, [show, desk]);
+  const list = [...held.current.values()].sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+  const waiting = list.filter((approval) => approval.state === 'waiting').length;
+  const decide = async (approval: Approval, optionId: string): Promise<void> => {
+    try {
+      held.current.set(approval.id, await desk.decide(approval, optionId));
+      setRefusals(new Map([...refusals].filter(([id]) => id !== approval.id)));
+    } catch (error) {
+      setRefusals(new Map(refusals).set(approval.id, wordsOf(new Refused(refusalOf(error)))));
+    }
+  };
+  return (
+    <>
+      <div class="bar">
+        <h1>Approvals</h1>
+        <div class="seg" role="group" aria-label="Show">
+          <button
+            type="button"
+            aria-pressed={show === 'waiting'}
+            onClick={() => go({ screen: 'approvals', show: 'waiting' }, true)}
+          >
+            {`Waiting ${waiting}`}
+          </button>
+          <button
+            type="button"
+            aria-pressed={show === 'decided'}
+            onClick={() => go({ screen: 'approvals', show: 'decided' }, true)}
+          >
+            Decided
+          </button>
+        </div>
+      </div>
+      <div class="scroll0" tabIndex={0} role="region" aria-label="Approvals">
+        {show === 'decided' ? (
+          <div class="decided">
+            {(decided ?? []).map((approval) => (
+              <DecidedRow key={approval.id} approval={approval} me={state.me.id} />
+            ))}
+          </div>
+        ) : list.length === 0 ? (
+          <div class="blank">
+            <h2>Nothing waits for you</h2>
+            <p>Approvals of all sessions appear here, also while no session is open.</p>
+          </div>
+        ) : (
+          <ul class="inbox" aria-label="Approvals">
+            {list.map((approval) => (
+              <li key={approval.id}>
+                {approval.state === 'waiting' ? (
+                  <WaitingItem
+                    approval={approval}
+                    now={now}
+                    refusal={refusals.get(approval.id) ?? null}
+                    onDecide={(optionId) => decide(approval, optionId)}
+                  />
+                ) : (
+                  <DecidedRow approval={approval} me={state.me.id} />
+                )}
+              </li>
+            ))}
+          </ul>
+        )}
+      </div>
+    </>
+  );
+}
+
+function WaitingItem(props: {
+  approval: Approval;
+  now: number;
+  refusal: string | null;
+  onDecide: (optionId: string) => Promise<void>;
+}): JSX.Element {
+  const { approval, now, refusal, onDecide } = props;
+  return (
+    <>
+      <div class="from">
+        <Icon name="report" tone="waiting" />
+        <b class="cut" title={approval.sessionTitle}>
+          {approval.sessionTitle}
+        </b>
+        <span class="cut">{approval.agentName}</span>
+        <span class="grow" />
+        <span class="num">{lately(millis(approval.createdAt), now)}</span>
+      </div>
+      <div class="in24">
+        <div class="ask__cmd">{approval.title}</div>
+        {approval.facts && approval.facts.length > 0 ? (
+          <dl class="facts">
+            {approval.facts.map((fact) => (
+              <>
+                <dt>{fact.label}</dt>
+                <dd>{fact.value}</dd>
+              </>
+            ))}
+          </dl>
+        ) : null}
+        {refusal ? (
+          <p class="bad" role="alert">
+            {refusal}
+          </p>
+        ) : null}
+        <div class="acts">
+          <OptionButtons
+            options={approval.options}
+            revision={`${approval.id}/${approval.revision}`}
+            canDecide
+            onDecide={onDecide}
+          />
+          <span class="grow" />
+          <a href={writeAddress({ screen: 'session', id: approval.sessionId })}>Open session</a>
+        </div>
+      </div>
+    </>
+  );
+}
+
+function DecidedRow(props: { approval: Approval; me: string }): JSX.Element {
+  const { approval, me } = props;
+  const by = approval.decidedBy;
+  const who = by ? (by.id === me ? 'You' : by.name) : null;
+  const option = approval.options.find(({ optionId }) => optionId === approval.optionId);
+  const denied = approval.state !== 'decided' || isRejection(option);
+  const words = decidedTitle({ ...approval, optionId: approval.optionId });
+  const at = clockTime(millis(approval.decidedAt ?? approval.createdAt));
+  return (
+    <Line
+      icon={approval.state === 'expired' ? 'clockface' : denied ? 'circle-slash' : 'pass'}
+      tone={denied ? 'off' : 'ok'}
+      what={words}
+      object={approval.title}
+      meta={[who, at].filter(Boolean).join(', ')}
+    />
+  );
+}
