@@ -165,7 +165,11 @@ export function createTerminals(options: {
     sessionEnded: (sessionId, reason) => closeTerminalsOf(store, sessionId, { reason, at: now() }),
 
     tap: (events) => ({
-      ...events,
+      hello: (runnerId, held) => events.hello(runnerId, held),
+      drained: () => events.drained(),
+      accepted: (sessionId, turnId) => events.accepted(sessionId, turnId),
+      refused: (sessionId, turnId, code, detail) => events.refused(sessionId, turnId, code, detail),
+      disconnected: (runnerId) => events.disconnected(runnerId),
       events(sessionId, sourceId, items) {
         for (const { terminalId, exitCode, reason } of closedIn(items)) {
           const stored: Promise<void> = closed(sessionId, terminalId, exitCode, reason)
