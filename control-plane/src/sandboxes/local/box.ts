@@ -150,7 +150,8 @@ export function createBox(options: BoxOptions) {
     const current = known?.wanted === 'running' && !known.ended && isRunning(known);
     if (known && current && known.generation >= spec.generation) return view(known);
     const host = await options.getHost(signal);
-    if (known) await stop(known);
+    // One that was suspended has been looked for already: a look through all processes costs as much as a start.
+    if (known?.wanted === 'running') await stop(known);
     const { init: _init, outer: _outer, ended: _ended, ...base } = known ?? fresh(spec);
     const places = folders.make(base.folder, base.uid);
     const limited = makeLimits(base.name, spec.limits, host.cgroups);
