@@ -100,6 +100,23 @@ test('a pid that now belongs to somebody else is not taken for the runner', asyn
   expect(runner.pid()).not.toBe(process.pid);
 });
 
+test('a record that was lost: whoever holds the lock is the runner, and gives way when no turn runs', async () => {
+  await writeFile(script, program('one'));
+  const first = await start();
+  await until(async () => expect(await lives()).toHaveLength(1));
+  const pid = first.pid()!;
+  await first[Symbol.asyncDispose]();
+  await rm(join(dir, 'runner.pid'));
+  await writeFile(join(dir, 'runner.lock'), `${pid} ${(await processStart(pid))!}`);
+  busy = true;
+  const second = await start();
+  stack.defer(() => second.end());
+  expect(second.pid()).toBe(pid);
+  busy = false;
+  await until(async () => expect(await lives()).toHaveLength(2));
+  expect(await processStart(pid)).toBeUndefined();
+});
+
 test('one that cannot start is tried again with patience, and leaves its words', async () => {
   await writeFile(script, 'console.error("no such thing"); process.exit(3);');
   const runner = await start();

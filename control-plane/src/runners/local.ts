@@ -57,13 +57,23 @@ export async function startLocalRunner(options: {
     .update(await readFile(runnerScript))
     .digest('hex');
   const stopped = new AbortController();
-  let current: Recorded | undefined = await recorded(pidPath);
-  let backoffMs: number = limits.backoffFirstMs;
-
   const alive = async (one: Recorded): Promise<boolean> =>
     (await processStart(one.pid)) === one.startedAt;
 
+  let current: Recorded | undefined = await found();
+  let backoffMs: number = limits.backoffFirstMs;
+
+  /** The one we recorded, or, when that was lost, the one that holds the state's lock: a second one could not start beside it. */
+  async function found(): Promise<Recorded | undefined> {
+    for (const one of [await recorded(pidPath), await lockHolder(join(stateDir, 'runner.lock'))]) {
+      if (one !== undefined && (await alive(one))) return one;
+    }
+    return undefined;
+  }
+
   async function launch(): Promise<Recorded | undefined> {
+    const there = await found();
+    if (there !== undefined) return there;
     const logPath = join(stateDir, 'runner.out');
     await rotate(logPath);
     const log = await open(logPath, 'a', 0o600);
@@ -132,8 +142,7 @@ export async function startLocalRunner(options: {
   const sleep = (ms: number): Promise<void> =>
     pause(ms, undefined, { signal: stopped.signal, ref: false }).catch(() => undefined);
 
-  if (current !== undefined && (await alive(current)))
-    logger.info({ pid: current.pid }, 'runner found alive');
+  if (current !== undefined) logger.info({ pid: current.pid }, 'runner found alive');
   else current = await launch();
   const watching = (async () => {
     while (!stopped.signal.aborted) {
@@ -167,6 +176,15 @@ async function recorded(path: string): Promise<Recorded | undefined> {
   } catch {
     return undefined; // none yet, or not whole: whoever runs is told by the link that it was replaced
   }
+}
+
+/** The runner writes `<pid> <start>`. Its build is not known, so it counts as another. */
+async function lockHolder(path: string): Promise<Recorded | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  const [, pid, startedAt] = /^(\d+) (\d+)$/.exec(text) ?? [];
+  return pid === undefined || startedAt === undefined
+    ? undefined
+    : { pid: Number(pid), startedAt, build: '' };
 }
 
 function signalTo(one: Recorded, signal: NodeJS.Signals): void {
