@@ -1,0 +1,151 @@
+import type { SessionUpdate } from '@agentclientprotocol/sdk';
+import type { HarnessRecord } from '@berth/contract/harness';
+import type { NewItem } from '../journal/journal.ts';
+import { limits } from '../limits.ts';
+import { pieces, storable, toBlock } from './content.ts';
+import { isFields, toolPayload } from './tool.ts';
+
+/**
+ * ACP's updates as events of ours. Pure: the state goes in and comes out.
+ *
+ * A text is open from its first chunk until something else happens: another kind of text, another message id of the agent, a tool, a plan, a
+ * question, the end of the turn. What only describes the session (usage, commands, mode) comes between chunks and ends nothing.
+ */
+export interface Normaliser {
+  open?: { messageId: string; kind: 'message' | 'thought'; agentId?: string };
+  /** Tool calls that were seen. */
+  tools: ReadonlySet<string>;
+  mode: string;
+}
+export const emptyNormaliser = (mode: string): Normaliser => ({ tools: new Set(), mode });
+
+export interface Context {
+  newId: () => string;
+  modes: HarnessRecord['modes'];
+  turnId?: string;
+  raw?: string;
+}
+export interface Normalised {
+  state: Normaliser;
+  items: NewItem[];
+}
+
+/** The events carry the turn; the last of them carries the line they came from. */
+function seal(state: Normaliser, items: NewItem[], context: Context): Normalised {
+  const { turnId, raw } = context;
+  const sealed = items.map((item, at) => ({
+    ...item,
+    ...(turnId === undefined ? {} : { turnId }),
+    ...(raw !== undefined && at === items.length - 1 && raw.length <= limits.rawLine
+      ? { raw }
+      : {}),
+  }));
+  return { state, items: sealed };
+}
+
+const endOf = (state: Normaliser): NewItem[] =>
+  state.open
+    ? [{ kind: `${state.open.kind}.end`, payload: { messageId: state.open.messageId } }]
+    : [];
+const closed = ({ open: _open, ...state }: Normaliser): Normaliser => state;
+
+/** Nothing more comes for the open text. */
+export function endText(state: Normaliser, context: Context): Normalised {
+  return seal(closed(state), endOf(state), context);
+}
+
+export function modePayload(current: string, modes: HarnessRecord['modes']): NewItem['payload'] {
+  return {
+    current,
+    choices: Object.entries(modes).map(([id, { name, description }]) => ({
+      id,
+      name,
+      ...(description === undefined ? {} : { description }),
+    })),
+  };
+}
+/** Berth's name of an agent's mode; one that no record names keeps the agent's. */
+export const modeName = (acpMode: string, modes: HarnessRecord['modes']): string =>
+  Object.entries(modes).find(([, mode]) => mode.acpMode === acpMode)?.[0] ?? acpMode;
+
+export function normalise(state: Normaliser, update: SessionUpdate, context: Context): Normalised {
+  switch (update.sessionUpdate) {
+    case 'agent_message_chunk':
+    case 'agent_thought_chunk': {
+      const kind = update.sessionUpdate === 'agent_message_chunk' ? 'message' : 'thought';
+      const agentId = typeof update.messageId === 'string' ? update.messageId : undefined;
+      if (update.content.type !== 'text') {
+        const item = {
+          kind,
+          payload: { messageId: context.newId(), content: [toBlock(update.content)] },
+        };
+        return seal(closed(state), [...endOf(state), item], context);
+      }
+      const text = storable(update.content.text);
+      if (text === '') return { state, items: [] };
+      const same = state.open?.kind === kind && state.open.agentId === agentId;
+      const before = same ? [] : endOf(state);
+      const open =
+        same && state.open
+          ? state.open
+          : { messageId: context.newId(), kind, ...(agentId === undefined ? {} : { agentId }) };
+      const deltas = pieces(text).map((piece) => ({
+        kind: `${kind}.delta`,
+        payload: { messageId: open.messageId, text: piece },
+      }));
+      return seal({ ...state, open } as Normaliser, [...before, ...deltas], context);
+    }
+    case 'tool_call':
+    case 'tool_call_update': {
+      const payload = toolPayload(update, !state.tools.has(update.toolCallId));
+      const next = { ...closed(state), tools: new Set([...state.tools, update.toolCallId]) };
+      return seal(next, [...endOf(state), { kind: 'tool', payload }], context);
+    }
+    case 'plan': {
+      const entries = update.entries.map(({ content, status, priority }) => ({
+        content: storable(content),
+        status,
+        priority,
+      }));
+      const item = { kind: 'plan', payload: { entries } };
+      return seal(closed(state), [...endOf(state), item], context);
+    }
+    case 'available_commands_update': {
+      const commands = update.availableCommands.map(({ name, description, input }) => ({
+        name: storable(name),
+        description: storable(description),
+        ...(typeof input?.hint === 'string' ? { hint: storable(input.hint) } : {}),
+      }));
+      return seal(state, [{ kind: 'commands', payload: { commands } }], context);
+    }
+    case 'current_mode_update': {
+      const mode = modeName(update.currentModeId, context.modes);
+      if (mode === state.mode) return { state, items: [] };
+      const item = { kind: 'mode', payload: modePayload(mode, context.modes) };
+      return seal({ ...state, mode }, [item], context);
+    }
+    // An agent says it when something outside a turn is over; its title is ours to give.
+    case 'session_info_update':
+      return endText(state, context);
+    case 'notice': {
+      const text = [update.title, (update as { message?: unknown }).message]
+        .filter((part) => typeof part === 'string' && part !== '')
+        .join(': ');
+      const item = { kind: 'notice', payload: { code: 'agent-notice', text: storable(text) } };
+      return seal(state, text === '' ? [] : [item], context);
+    }
+    // The gateway is the truth about usage; replayed prompts are read by `settle`.
+    default:
+      return { state, items: [] };
+  }
+}
+
+/** A line of the agent that is a `session/update`; null for every other message. Unknown kinds pass and are ignored above. */
+export function updateOf(message: unknown): SessionUpdate | null {
+  if (!isFields(message) || message['method'] !== 'session/update') return null;
+  const params = message['params'];
+  const update = isFields(params) ? params['update'] : undefined;
+  return isFields(update) && typeof update['sessionUpdate'] === 'string'
+    ? (update as unknown as SessionUpdate)
+    : null;
+}

@@ -1,0 +1,364 @@
+import { chmod, chown, rm } from 'node:fs/promises';
+import { createServer, type Server, type Socket } from 'node:net';
+import {
+  AgentdFrameReader,
+  agentdFrame,
+  encodeAgentdFrame,
+  loopbackPort,
+  socketName,
+  type AgentdReply,
+  type AgentdRequest,
+  type ExitView,
+  type ProcessView,
+} from '../../agentd/protocol.ts';
+import { join } from 'node:path';
+import { limits } from '../limits.ts';
+
+/** A refusal of agentd, or `agentd-gone`: the sandbox went away before it answered. */
+export class DoorError extends Error {
+  readonly code: string;
+  constructor(code: string, detail: string) {
+    super(detail);
+    this.code = code;
+  }
+}
+export interface ProcessHandlers {
+  /** Each byte once, with its offset in the stream; the buffer lives until the call returns. */
+  output(bytes: Buffer, offset: number): void;
+  stderr?(bytes: Buffer): void;
+  /** All of its output was handed out. `lost`: the sandbox ended under it. */
+  exited(exit: ExitView, lost: boolean): void;
+}
+export interface Process {
+  readonly id: number;
+  /** False: much is unsent; wait for `drained`. */
+  write(bytes: Uint8Array): boolean;
+  endInput(): void;
+  resize(cols: number, rows: number): void;
+  kill(signal: 'SIGTERM' | 'SIGKILL' | 'SIGINT' | 'SIGHUP', tree: boolean): void;
+  hold(held: boolean): void;
+  forget(): void;
+}
+export type SpawnRequest = Omit<Extract<AgentdRequest, { op: 'spawn' }>, 'op'>;
+export type RunRequest = Omit<
+  Extract<AgentdRequest, { op: 'run' }>,
+  'op' | 'limitBytes' | 'timeoutMs'
+> & { limitBytes?: number; timeoutMs?: number };
+export type RunResult = Extract<AgentdReply, { op: 'done' }>;
+
+export interface DoorEvents {
+  /** agentd is here; `orphans` are processes that this runner does not know. */
+  here(orphans: ProcessView[]): void;
+  gone(): void;
+}
+/** The runner's end of one sandbox: agentd dials in, and after a break dials in again. */
+export interface Door extends AsyncDisposable {
+  readonly here: boolean;
+  spawn(request: SpawnRequest, handlers: ProcessHandlers): Promise<Process>;
+  /** Takes a process over that an earlier runner started; its output comes from the oldest byte that is left. */
+  adopt(view: ProcessView, handlers: ProcessHandlers): Process;
+  run(request: RunRequest): Promise<RunResult>;
+  /** One request with one answer. */
+  ask(request: Extract<AgentdRequest, { op: 'list' | 'mkdir' }>): Promise<AgentdReply>;
+  /** A file's bytes; `meta` comes before the first. */
+  read(
+    path: string,
+    meta: (meta: Extract<AgentdReply, { op: 'meta' }>) => void,
+    bytes: (chunk: Buffer) => void,
+  ): Promise<void>;
+  write(path: string, ifMatch?: string): Upload;
+  drained(): Promise<void>;
+}
+export interface Upload {
+  send(bytes: Uint8Array): boolean;
+  /** Resolves with the file's etag once it stands in place. */
+  finish(): Promise<string>;
+  readonly failed: Promise<never>;
+}
+
+interface Known {
+  handlers: ProcessHandlers;
+  next: number;
+  stderrNext: number;
+  held: boolean;
+}
+interface Asked {
+  reply(reply: AgentdReply): void;
+  bytes?(body: Buffer): void;
+  fail(error: Error): void;
+}
+
+export async function createDoor(options: {
+  socketDir: string;
+  owner: { uid: number; gid: number };
+  events: DoorEvents;
+  log: (fields: Record<string, unknown>, message: string) => void;
+}): Promise<Door> {
+  const { events, log } = options;
+  let socket: Socket | null = null;
+  let here = false;
+  let nextId = 1;
+  let closed = false;
+  const known = new Map<number, Known>();
+  const asked = new Map<number, Asked>();
+  const drainers: (() => void)[] = [];
+
+  const send = (type: number, id: number, body: Uint8Array): boolean =>
+    socket?.write(encodeAgentdFrame(type, id, body)) ?? false;
+  const control = (id: number, request: AgentdRequest): boolean =>
+    send(agentdFrame.control, id, Buffer.from(JSON.stringify(request)));
+
+  function greet(): void {
+    const adopt: Record<number, number> = {};
+    for (const [id, { next }] of known) adopt[id] = next;
+    control(0, {
+      op: 'hello',
+      version: 1,
+      ports: [
+        { port: loopbackPort.model, socket: socketName.gateway },
+        { port: loopbackPort.egress, socket: socketName.egress },
+      ],
+      adopt,
+    });
+  }
+
+  function welcome(reply: Extract<AgentdReply, { op: 'hello' }>): void {
+    const there = new Set(reply.processes.map(({ id }) => id));
+    for (const [id, process] of [...known]) {
+      if (!there.has(id)) lose(id, process);
+      // A pause of the old connection is void for agentd.
+      else if (process.held) control(id, { op: 'pause' });
+    }
+    for (const id of there) nextId = Math.max(nextId, id + 1);
+    here = true;
+    events.here(reply.processes.filter(({ id }) => !known.has(id)));
+  }
+  function lose(id: number, process: Known): void {
+    known.delete(id);
+    process.handlers.exited({ code: null, signal: null }, true);
+  }
+
+  function frame(type: number, id: number, body: Buffer): void {
+    if (type === agentdFrame.control) {
+      // agentd runs beside the agent, but what it says only ever concerns its own sandbox.
+      const reply = JSON.parse(body.toString('utf8')) as AgentdReply;
+      if (reply.op === 'hello') {
+        welcome(reply);
+        return;
+      }
+      const question = asked.get(id);
+      if (question) {
+        question.reply(reply);
+        return;
+      }
+      const process = known.get(id);
+      if (process && reply.op === 'exited') {
+        known.delete(id);
+        process.handlers.exited({ code: reply.code, signal: reply.signal }, false);
+      } else if (reply.op === 'failed') log({ id, code: reply.code }, reply.detail);
+      return;
+    }
+    const offset = Number(body.readBigUInt64LE(0));
+    const bytes = body.subarray(8);
+    const question = asked.get(id);
+    if (question?.bytes) {
+      question.bytes(bytes);
+      return;
+    }
+    const process = known.get(id);
+    if (!process) return;
+    if (type === agentdFrame.stderr) {
+      const fresh = bytes.subarray(Math.max(0, process.stderrNext - offset));
+      process.stderrNext = Math.max(process.stderrNext, offset + bytes.length);
+      if (fresh.length > 0) process.handlers.stderr?.(fresh);
+      return;
+    }
+    const skip = Math.max(0, process.next - offset);
+    if (skip >= bytes.length) return;
+    if (offset > process.next) log({ id, missing: offset - process.next }, 'output was lost');
+    process.next = offset + bytes.length;
+    process.handlers.output(bytes.subarray(skip), offset + skip);
+  }
+
+  function accept(incoming: Socket): void {
+    socket?.destroy(); // the newest connection is the living one
+    const reader = new AgentdFrameReader();
+    socket = incoming;
+    incoming.on('drain', () => drainers.splice(0).forEach((wake) => wake()));
+    incoming.on('data', (chunk: Buffer) => {
+      try {
+        reader.push(chunk, (type, id, body) => {
+          if (socket === incoming) frame(type, id, body);
+        });
+      } catch (error) {
+        log({ error: String(error) }, 'agentd broke its protocol');
+        incoming.destroy();
+      }
+    });
+    incoming.on('error', () => incoming.destroy()); // `close` follows
+    incoming.on('close', () => {
+      if (socket !== incoming) return;
+      socket = null;
+      drainers.splice(0).forEach((wake) => wake());
+      for (const [id, question] of [...asked]) {
+        asked.delete(id);
+        question.fail(new DoorError('agentd-gone', 'the sandbox went away'));
+      }
+      if (!here) return;
+      here = false;
+      events.gone();
+    });
+    greet();
+  }
+
+  const path = join(options.socketDir, socketName.agentd);
+  const server = createServer(accept);
+  await listen(server, path, options.owner);
+
+  function ask<T>(
+    request: AgentdRequest,
+    take: (reply: AgentdReply, settle: { resolve: (value: T) => void; id: number }) => void,
+    bytes?: (body: Buffer) => void,
+  ): { id: number; answer: Promise<T> } {
+    const id = nextId++;
+    const answer = new Promise<T>((resolve, reject) => {
+      if (!here) {
+        reject(new DoorError('agentd-gone', 'the sandbox is not there'));
+        return;
+      }
+      const finish = (): void => {
+        asked.delete(id);
+      };
+      asked.set(id, {
+        reply(reply) {
+          if (reply.op === 'failed') {
+            finish();
+            reject(new DoorError(reply.code, reply.detail));
+            return;
+          }
+          take(reply, {
+            id,
+            resolve: (value) => {
+              finish();
+              resolve(value);
+            },
+          });
+        },
+        ...(bytes ? { bytes } : {}),
+        fail: reject,
+      });
+      control(id, request);
+    });
+    return { id, answer };
+  }
+
+  const handle = (id: number): Process => ({
+    id,
+    write: (bytes) => send(agentdFrame.input, id, bytes),
+    endInput: () => control(id, { op: 'end-input' }),
+    resize: (cols, rows) => control(id, { op: 'resize', cols, rows }),
+    kill: (signal, tree) => control(id, { op: 'kill', signal, tree }),
+    hold(held) {
+      const process = known.get(id);
+      if (!process || process.held === held) return;
+      process.held = held;
+      control(id, { op: held ? 'pause' : 'resume' });
+    },
+    forget: () => control(id, { op: 'forget' }),
+  });
+
+  return {
+    get here() {
+      return here;
+    },
+    async spawn(request, handlers) {
+      const { answer } = ask<Process>({ op: 'spawn', ...request }, (reply, { resolve, id }) => {
+        if (reply.op !== 'started') return;
+        // Known before the next frame: output may follow in the same chunk.
+        known.set(id, { handlers, next: 0, stderrNext: 0, held: false });
+        resolve(handle(id));
+      });
+      return answer;
+    },
+    adopt(view, handlers) {
+      known.set(view.id, { handlers, next: view.ringFrom, stderrNext: 0, held: false });
+      return handle(view.id);
+    },
+    run(request) {
+      const full = {
+        limitBytes: 8 * 1024 * 1024,
+        timeoutMs: limits.runMs,
+        ...request,
+        op: 'run' as const,
+      };
+      return ask<RunResult>(full, (reply, { resolve }) => {
+        if (reply.op === 'done') resolve(reply);
+      }).answer;
+    },
+    ask: (request) => ask<AgentdReply>(request, (reply, { resolve }) => resolve(reply)).answer,
+    read(filePath, meta, bytes) {
+      const request = { op: 'read', path: filePath } as const;
+      return ask<undefined>(
+        request,
+        (reply, { resolve }) => {
+          if (reply.op === 'meta') meta(reply);
+          else if (reply.op === 'end') resolve(undefined);
+        },
+        bytes,
+      ).answer;
+    },
+    write(filePath, ifMatch) {
+      const request = {
+        op: 'write' as const,
+        path: filePath,
+        ...(ifMatch === undefined ? {} : { ifMatch }),
+      };
+      const { id, answer } = ask<string>(request, (reply, { resolve }) => {
+        if (reply.op === 'written') resolve(reply.etag);
+      });
+      const failed = answer.then(() => new Promise<never>(() => undefined));
+      failed.catch(() => undefined); // whoever uploads looks at it, or at `finish`
+      return {
+        send: (bytes) => send(agentdFrame.input, id, bytes),
+        async finish() {
+          control(id, { op: 'end-input' });
+          return answer;
+        },
+        failed,
+      };
+    },
+    drained() {
+      if (!socket?.writableNeedDrain) return Promise.resolve();
+      return new Promise((resolve) => {
+        drainers.push(resolve);
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      if (closed) return;
+      closed = true;
+      socket?.destroy();
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+      await rm(path, { force: true });
+    },
+  };
+}
+
+/** A Unix socket that the sandbox's uid, and nobody else but us, may connect to. */
+export async function listen(
+  server: Server,
+  path: string,
+  owner: { uid: number; gid: number },
+): Promise<void> {
+  await rm(path, { force: true }); // of a runner that died; the lock says that it is not alive
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  await chmod(path, 0o600);
+  if (process.getuid?.() === 0) await chown(path, owner.uid, owner.gid);
+}

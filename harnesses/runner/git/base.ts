@@ -1,0 +1,128 @@
+import type { Door, RunRequest, RunResult } from '../agentd/door.ts';
+import { limits } from '../limits.ts';
+import { parseDiff, type Changes } from './changes.ts';
+
+/** Where things are inside the sandbox. Asked of the sandbox itself: without isolation they are not where they usually are. */
+export interface Place {
+  workspace: string;
+  home: string;
+  node: string;
+}
+
+/** Refusals that a person gets to read. */
+export class Refusal extends Error {
+  readonly code: string;
+  constructor(code: string, detail: string) {
+    super(detail);
+    this.code = code;
+  }
+}
+
+/**
+ * The state of the workspace when the session's code had come in, as one commit in a repository of ours beside it: the workspace's own
+ * `.git` stays as it is, and what its `.gitignore` names is left out. Changes are what differs from that commit.
+ */
+export interface Base {
+  exists(): Promise<boolean>;
+  /** Makes it from what is there now; an older one is replaced. Answers the number of files. */
+  make(): Promise<number>;
+  changes(): Promise<Changes>;
+  /** For a stream of the patch, after the index was brought up to date. */
+  patch(path?: string): Promise<Pick<RunRequest, 'argv' | 'env' | 'cwd'>>;
+  /** For a stream of one file of the base. Refuses `not-found`. */
+  show(path: string): Promise<{ sizeBytes: number; etag: string } & Pick<RunRequest, 'argv' | 'env' | 'cwd'>>;
+}
+
+const ref = 'refs/heads/base';
+const settings = [
+  ...['-c', 'core.quotepath=off', '-c', 'core.autocrlf=false', '-c', 'core.fsmonitor=false'],
+  ...['-c', 'gc.auto=0', '-c', 'commit.gpgsign=false', '-c', 'core.hooksPath=/dev/null'],
+  ...['-c', 'safe.directory=*', '-c', 'advice.addEmbeddedRepo=false'],
+];
+
+export function createBase(door: Pick<Door, 'run'>, place: Place): Base {
+  const gitDir = `${place.home}/.berth/base.git`;
+  const env = {
+    GIT_DIR: gitDir,
+    GIT_WORK_TREE: place.workspace,
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_OPTIONAL_LOCKS: '0',
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_AUTHOR_NAME: 'Berth',
+    GIT_AUTHOR_EMAIL: 'berth@localhost',
+    GIT_COMMITTER_NAME: 'Berth',
+    GIT_COMMITTER_EMAIL: 'berth@localhost',
+  };
+  const command = (...args: string[]) => ({
+    argv: ['git', ...settings, ...args],
+    env,
+    cwd: '/workspace',
+  });
+  const git = (...args: string[]): Promise<RunResult> =>
+    door.run({ ...command(...args), timeoutMs: limits.gitMs });
+  async function must(...args: string[]): Promise<string> {
+    const done = await git(...args);
+    if (done.code !== 0)
+      throw new Refusal(
+        'git-failed',
+        `git ${args[0] ?? ''}: ${done.timedOut ? 'took too long' : done.stderr.trim().slice(-500)}`,
+      );
+    return done.stdout;
+  }
+  // One at a time: two of them would meet at the index's lock.
+  let queue: Promise<unknown> = Promise.resolve();
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = queue.then(work, work);
+    queue = result.catch(() => undefined);
+    return result;
+  }
+  const exists = async (): Promise<boolean> =>
+    (await git('rev-parse', '--quiet', '--verify', ref)).code === 0;
+  const stage = async (): Promise<void> => {
+    if (!(await exists())) throw new Refusal('no-base', 'The session has no base yet.');
+    // An unreadable file must not hide the changes of all others.
+    await must('add', '--all', '--ignore-errors', '.').catch(async (error: unknown) => {
+      if ((await git('diff', '--cached', '--quiet', ref)).code === null) throw error;
+    });
+  };
+
+  return {
+    exists: () => inTurn(exists),
+    make: () =>
+      inTurn(async () => {
+        await must('init', '--quiet', '--bare', '--initial-branch=base', gitDir);
+        await must('config', 'core.bare', 'false');
+        await must('add', '--all', '--ignore-errors', '.');
+        const tree = (await must('write-tree')).trim();
+        const commit = (await must('commit-tree', tree, '-m', 'base')).trim();
+        await must('update-ref', ref, commit);
+        const files = await must('ls-files', '-z');
+        return files.split('\0').filter((path) => path !== '').length;
+      }),
+    changes: () =>
+      inTurn(async () => {
+        if (!(await exists())) return { files: [] };
+        await stage();
+        const base = (await must('rev-parse', ref)).trim();
+        const diff = await must('diff', '--cached', '--raw', '--numstat', '-z', '-M', '--no-ext-diff', ref);
+        return { base, files: parseDiff(diff) };
+      }),
+    patch: (path) =>
+      inTurn(async () => {
+        await stage();
+        const what = ['--cached', '--binary', '--full-index', '--no-color', '--no-ext-diff', '--no-textconv', '--no-renames'];
+        return command('diff', ...what, ref, ...(path === undefined ? [] : ['--', `:(top,literal)${path}`]));
+      }),
+    show: (path) =>
+      inTurn(async () => {
+        const object = await git('rev-parse', '--quiet', '--verify', `${ref}:${path}`);
+        if (object.code !== 0) throw new Refusal('not-found', `${path} is not in the base.`);
+        const etag = object.stdout.trim();
+        if ((await must('cat-file', '-t', etag)).trim() !== 'blob')
+          throw new Refusal('not-a-file', `${path} is not a file.`);
+        const sizeBytes = Number((await must('cat-file', '-s', etag)).trim());
+        return { sizeBytes, etag, ...command('cat-file', 'blob', etag) };
+      }),
+  };
+}

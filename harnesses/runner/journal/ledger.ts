@@ -1,0 +1,170 @@
+import type { ContentBlock } from '@berth/contract';
+import type { SourceItem } from '@berth/contract/link';
+
+/**
+ * What a session's journal amounts to. Folded from its entries alone, so that a runner that dies anywhere comes back to the same state.
+ *
+ * A turn: accepted (journalled, the agent has not seen it) → open (given to the agent, or about to be) → ended.
+ */
+export type TurnRecord =
+  | { state: 'accepted'; prompt: ContentBlock[]; cancelled: boolean; started: boolean }
+  | { state: 'open'; prompt: ContentBlock[]; cancelled: boolean; started: boolean; goOns: number }
+  | { state: 'ended' };
+
+export interface Ledger {
+  /** Every turn ever accepted, in that order; an ended one keeps its id only. */
+  turns: Readonly<Record<string, TurnRecord>>;
+  agentSessionId?: string;
+  holder: 'chat' | 'terminal';
+  /** Hashes of the user messages given to this agent session, by position. */
+  delivered: readonly string[];
+  /** The agent session knows nothing of the conversation: the next prompt tells it. */
+  seedWanted: boolean;
+  /** The text that is streaming. */
+  text?: { messageId: string; kind: 'message' | 'thought' };
+  tools: readonly string[];
+  approvals: readonly string[];
+  terminals: Readonly<Record<string, 'agent' | 'shell'>>;
+}
+export const emptyLedger: Ledger = {
+  turns: {},
+  holder: 'chat',
+  delivered: [],
+  seedWanted: false,
+  tools: [],
+  approvals: [],
+  terminals: {},
+};
+
+export type Note =
+  | { kind: 'accepted'; turnId: string; prompt: ContentBlock[] }
+  /** Written before the agent gets it. `first`: the turn's own prompt, `again`: the same after a death, `go-on`: told to continue. */
+  | { kind: 'delivered'; turnId: string; sha256: string; as: 'first' | 'again' | 'go-on' }
+  | { kind: 'cancel'; turnId: string }
+  | { kind: 'decided'; approvalId: string }
+  /** What a load replayed: the agent's own truth of its user messages. */
+  | { kind: 'replayed'; hashes: string[] }
+  | { kind: 'seed'; wanted: boolean };
+
+const without = (list: readonly string[], item: string): readonly string[] =>
+  list.includes(item) ? list.filter((other) => other !== item) : list;
+const withItem = (list: readonly string[], item: string): readonly string[] =>
+  list.includes(item) ? list : [...list, item];
+
+export function foldNote(ledger: Ledger, note: Note): Ledger {
+  switch (note.kind) {
+    case 'accepted':
+      if (ledger.turns[note.turnId]) return ledger;
+      return setTurn(ledger, note.turnId, {
+        state: 'accepted',
+        prompt: note.prompt,
+        cancelled: false,
+        started: false,
+      });
+    case 'delivered': {
+      const turn = ledger.turns[note.turnId];
+      if (!turn || turn.state === 'ended') return ledger;
+      return {
+        ...setTurn(ledger, note.turnId, {
+          state: 'open',
+          prompt: turn.prompt,
+          cancelled: turn.cancelled,
+          started: turn.started,
+          goOns: (turn.state === 'open' ? turn.goOns : 0) + (note.as === 'go-on' ? 1 : 0),
+        }),
+        delivered: [...ledger.delivered, note.sha256],
+      };
+    }
+    case 'cancel': {
+      const turn = ledger.turns[note.turnId];
+      if (!turn || turn.state === 'ended') return ledger;
+      return setTurn(ledger, note.turnId, { ...turn, cancelled: true });
+    }
+    case 'decided':
+      return { ...ledger, approvals: without(ledger.approvals, note.approvalId) };
+    case 'replayed':
+      return { ...ledger, delivered: note.hashes };
+    case 'seed':
+      return { ...ledger, seedWanted: note.wanted };
+  }
+}
+
+const setTurn = (ledger: Ledger, turnId: string, turn: TurnRecord): Ledger => ({
+  ...ledger,
+  turns: { ...ledger.turns, [turnId]: turn },
+});
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+export function foldItem(ledger: Ledger, item: Omit<SourceItem, 'n'>): Ledger {
+  const { payload } = item;
+  switch (item.kind) {
+    case 'message.delta':
+    case 'thought.delta': {
+      const messageId = textOf(payload['messageId']);
+      if (ledger.text?.messageId === messageId) return ledger;
+      const kind = item.kind === 'message.delta' ? 'message' : 'thought';
+      return { ...ledger, text: { messageId, kind } };
+    }
+    case 'message.end':
+    case 'thought.end': {
+      const { text: _text, ...rest } = ledger;
+      return rest;
+    }
+    case 'tool': {
+      const id = textOf(payload['toolCallId']);
+      const status = textOf(payload['status']);
+      // An update without a status says nothing about its end: some come after it.
+      if (status === '') return ledger;
+      const over = ['completed', 'failed', 'interrupted'].includes(status);
+      const tools = over ? without(ledger.tools, id) : withItem(ledger.tools, id);
+      return tools === ledger.tools ? ledger : { ...ledger, tools };
+    }
+    case 'approval.requested':
+      return {
+        ...ledger,
+        approvals: withItem(ledger.approvals, textOf(payload['approvalId'])),
+      };
+    case 'approval.resolved':
+      return { ...ledger, approvals: without(ledger.approvals, textOf(payload['approvalId'])) };
+    case 'turn.started': {
+      const turnId = textOf(payload['turnId']);
+      const turn = ledger.turns[turnId];
+      return turn && turn.state !== 'ended'
+        ? setTurn(ledger, turnId, { ...turn, started: true })
+        : ledger;
+    }
+    case 'turn.ended': {
+      const turnId = textOf(payload['turnId']);
+      return ledger.turns[turnId] ? setTurn(ledger, turnId, { state: 'ended' }) : ledger;
+    }
+    case 'agent.session': {
+      const agentSessionId = textOf(payload['agentSessionId']);
+      const holder = payload['holder'] === 'terminal' ? 'terminal' : 'chat';
+      if (agentSessionId === ledger.agentSessionId) return { ...ledger, holder };
+      return { ...ledger, agentSessionId, holder, delivered: [] };
+    }
+    case 'terminal.opened':
+      return {
+        ...ledger,
+        terminals: {
+          ...ledger.terminals,
+          [textOf(payload['terminalId'])]: payload['kind'] === 'agent' ? 'agent' : 'shell',
+        },
+      };
+    case 'terminal.closed': {
+      const { [textOf(payload['terminalId'])]: _closed, ...terminals } = ledger.terminals;
+      return { ...ledger, terminals };
+    }
+    default:
+      return ledger;
+  }
+}
+
+/** The oldest turn that has not ended. */
+export function currentTurn(
+  ledger: Ledger,
+): { turnId: string; turn: Exclude<TurnRecord, { state: 'ended' }> } | null {
+  for (const [turnId, turn] of Object.entries(ledger.turns))
+    if (turn.state !== 'ended') return { turnId, turn };
+  return null;
+}

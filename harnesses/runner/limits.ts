@@ -1,0 +1,63 @@
+/** Every limit of the runner, and what happens there. */
+export const limits = {
+  /** A segment of the journal is closed above this and dropped when all of it is acked. */
+  segmentBytes: 4 * 1024 * 1024,
+  /** Unacked items kept in memory; older ones are read from disk again. */
+  journalCacheBytes: 2 * 1024 * 1024,
+  /** More than this not yet on disk: the agent's output waits. */
+  journalPendingBytes: 4 * 1024 * 1024,
+  /** A full disk is tried again after this. */
+  diskRetryMs: 250,
+  /** One `events` frame. */
+  batchBytes: 256 * 1024,
+  batchItems: 500,
+  /** Sent and not acked: the next batch waits. */
+  inFlightItems: 5000,
+  /** Bytes in the link's socket: batches wait. */
+  linkBufferBytes: 8 * 1024 * 1024,
+  dialFirstMs: 50,
+  dialMostMs: 2000,
+  pingMs: 5000,
+  /** No frame for this long: the link is dialled anew. */
+  silenceMs: 20_000,
+  /** A text event carries at most this many UTF-16 units; longer text becomes several. */
+  textPiece: 64 * 1024,
+  /** Output and diffs of one tool event: cut, with a mark; the raw line has all of it. */
+  toolText: 1024 * 1024,
+  /** One line of the agent: beyond, the agent is broken and killed. */
+  agentLineBytes: 32 * 1024 * 1024,
+  /** A raw line longer than this is not kept beside its event. */
+  rawLine: 4 * 1024 * 1024,
+  stderrLines: 200,
+  /** Deaths within the window before the session fails. */
+  deaths: 3,
+  deathWindowMs: 60_000,
+  /** Before the next try after a second death. */
+  respawnMs: 500,
+  goOns: 2,
+  /** The conversation that a new agent session is told, from its end. */
+  seedChars: 200_000,
+  /** Text outside a turn ends after this silence. */
+  quietMs: 2000,
+  changesEveryMs: 3000,
+  runMs: 120_000,
+  gitMs: 300_000,
+  cloneMs: 1_800_000,
+  quiesceMs: 3000,
+  /** Model traffic waits this long for a control plane that restarts. */
+  gatewayWaitMs: 30_000,
+  gatewayRetryMs: 100,
+  /** Terminal output kept for viewers that come back. */
+  ringBytes: 1024 * 1024,
+  /** Output that the screen has not parsed: the program waits above, goes on below. */
+  unparsedHigh: 256 * 1024,
+  unparsedLow: 64 * 1024,
+  viewerChunk: 64 * 1024,
+  viewerBufferBytes: 512 * 1024,
+  terminals: 32,
+  scrollback: 5000,
+  /** Scrollback in a viewer's first screen. */
+  screenScrollback: 1000,
+  logBytes: 8 * 1024 * 1024,
+  streamDialMs: 10_000,
+} as const;

@@ -1,0 +1,147 @@
+import { controlFrame, linkProtocol, type ControlFrame, type RunnerFrame } from '@berth/contract/link';
+import WebSocket from 'ws';
+import * as z from 'zod/mini';
+import { limits } from './limits.ts';
+
+export interface LinkTarget {
+  url: string;
+  credential: string;
+  runnerId: string;
+}
+export interface LinkEvents {
+  hello(runnerId: string): RunnerFrame;
+  frame(frame: ControlFrame): void;
+  up(): void;
+  down(): void;
+}
+/** The connection to the control plane: dialled again and again, with the address and credential of that moment. */
+export interface Link {
+  /** The welcome was heard. */
+  readonly ready: boolean;
+  /** Bytes that the socket has not taken. */
+  readonly bufferedBytes: number;
+  /** False: not connected, the frame is dropped; whoever asked asks again. `taken`: the socket took it. */
+  send(frame: RunnerFrame, taken?: () => void): boolean;
+  close(): void;
+}
+
+export const socketUrl = (url: string, path: string): string =>
+  new URL(path, url.replace(/^http/, 'ws')).href;
+export const bearer = (credential: string): Record<string, string> => ({
+  authorization: `Bearer ${credential}`,
+});
+
+export function createLink(options: {
+  /** Read anew before every dial; null: nobody to dial. */
+  target: () => Promise<LinkTarget | null>;
+  events: LinkEvents;
+  log: (fields: Record<string, unknown>, message: string) => void;
+}): Link {
+  const { target, events, log } = options;
+  let socket: WebSocket | null = null;
+  let ready = false;
+  let closed = false;
+  let tries = 0;
+  let timer: NodeJS.Timeout | undefined;
+
+  function later(): void {
+    if (closed) return;
+    const most = Math.min(limits.dialMostMs, limits.dialFirstMs * 2 ** Math.min(tries, 10));
+    tries++;
+    timer = setTimeout(dial, most * (0.75 + Math.random() / 4)); // many runners must not come back in step
+  }
+  function dial(): void {
+    target().then(
+      (to) => {
+        if (closed) return;
+        if (to === null) later();
+        else open(to);
+      },
+      (error: unknown) => {
+        log({ error: String(error) }, 'link.json cannot be read');
+        later();
+      },
+    );
+  }
+
+  function open(to: LinkTarget): void {
+    const dialled = new WebSocket(socketUrl(to.url, '/api/v1/runner'), linkProtocol, {
+      headers: bearer(to.credential),
+      handshakeTimeout: 10_000,
+      perMessageDeflate: false,
+      maxPayload: 64 * 1024 * 1024,
+    });
+    socket = dialled;
+    let silence: NodeJS.Timeout | undefined;
+    let ping: NodeJS.Timeout | undefined;
+    const heard = (): void => {
+      clearTimeout(silence);
+      silence = setTimeout(() => dialled.terminate(), limits.silenceMs);
+    };
+    dialled.on('open', () => {
+      heard();
+      ping = setInterval(() => send({ op: 'ping' }), limits.pingMs);
+      send(events.hello(to.runnerId));
+    });
+    dialled.on('ping', heard);
+    dialled.on('message', (data, binary) => {
+      heard();
+      if (binary) return;
+      const frame = parse(data as Buffer);
+      if (frame === null) {
+        log({}, 'frame that is not of the link');
+        return;
+      }
+      if (frame.op === 'welcome') {
+        tries = 0;
+        ready = true;
+      }
+      events.frame(frame);
+      if (frame.op === 'welcome') events.up();
+    });
+    dialled.on('error', (error) => log({ error: error.message }, 'link'));
+    dialled.on('close', (code) => {
+      clearTimeout(silence);
+      clearInterval(ping);
+      if (socket !== dialled) return;
+      socket = null;
+      const was = ready;
+      ready = false;
+      log({ code }, 'link closed');
+      if (was) events.down();
+      later();
+    });
+  }
+
+  function send(frame: RunnerFrame, taken?: () => void): boolean {
+    if (socket?.readyState !== WebSocket.OPEN) return false;
+    socket.send(JSON.stringify(frame), () => taken?.());
+    return true;
+  }
+  dial();
+
+  return {
+    get ready() {
+      return ready;
+    },
+    get bufferedBytes() {
+      return socket?.bufferedAmount ?? 0;
+    },
+    send,
+    close() {
+      closed = true;
+      clearTimeout(timer);
+      socket?.close(1000);
+      socket?.terminate();
+    },
+  };
+}
+
+function parse(data: Buffer): ControlFrame | null {
+  try {
+    const parsed = z.safeParse(controlFrame, JSON.parse(data.toString('utf8')));
+    return parsed.success ? parsed.data : null;
+  } catch {
+    return null;
+  }
+}

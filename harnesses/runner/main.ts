@@ -1,0 +1,71 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { systemClock } from './clock.ts';
+import { createIds } from './ids.ts';
+import { createLog, linesAbout } from './log.ts';
+import { createRunner } from './runner.ts';
+import { lockStateDir, readLinkFile } from './state-dir.ts';
+
+/** `main.mjs --state <dir>`: one process per machine; it outlives the control plane, and the sandboxes outlive it. */
+const version = '0.1.0';
+const idleLookMs = 2000;
+
+const { values } = parseArgs({ options: { state: { type: 'string' } } });
+if (values.state === undefined) {
+  process.stderr.write('usage: main.mjs --state <dir>\n');
+  process.exit(2);
+}
+const dir = values.state;
+const lock = await lockStateDir(dir);
+if (lock === null) {
+  process.stderr.write(`berth runner: another runner has ${dir}\n`);
+  process.exit(1);
+}
+const logPath = join(dir, 'runner.log');
+const { logger } = createLog(logPath, process.env['LOG_LEVEL'] ?? 'info');
+process.on('uncaughtException', (error) => {
+  logger.fatal({ err: error }, 'uncaught');
+  process.exit(70); // whoever started us starts another; the journal has all that matters
+});
+
+const runner = await createRunner({
+  dir,
+  target: () => readLinkFile(dir),
+  clock: systemClock,
+  newId: createIds(systemClock),
+  version,
+  log: (fields, message) => logger.info(fields, message),
+  runnerLines: (sessionId, tail) => linesAbout(logPath, sessionId, tail),
+});
+logger.info({ version }, 'runner started');
+
+let ending = false;
+async function end(reason: string): Promise<void> {
+  if (ending) return;
+  ending = true;
+  logger.info({ reason }, 'runner ends');
+  await runner[Symbol.asyncDispose]();
+  await lock?.[Symbol.asyncDispose]();
+  process.exit(0);
+}
+for (const name of ['SIGTERM', 'SIGINT'] as const)
+  process.on(name, () => {
+    end(name).catch((error: unknown) => {
+      logger.fatal({ err: error }, 'ending failed');
+      process.exit(1);
+    });
+  });
+
+/** Nobody to serve and nobody to talk to: the data directory is being given up. */
+async function look(): Promise<void> {
+  if (runner.bound > 0) return;
+  const there = await access(join(dir, 'link.json')).then(
+    () => true,
+    () => false,
+  );
+  if (!there) await end('link.json is gone');
+}
+setInterval(() => {
+  look().catch((error: unknown) => logger.error({ err: error }, 'look'));
+}, idleLookMs);

@@ -1,0 +1,310 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ControlFrame, RunnerFrame, SessionSpec } from '@berth/contract/link';
+import { socketName } from '../agentd/protocol.ts';
+import { listen } from './agentd/door.ts';
+import { createCalls, refusalOf } from './calls.ts';
+import type { Clock } from './clock.ts';
+import { createEgressForwarder } from './forwarders/egress.ts';
+import { createGatewayForwarder } from './forwarders/gateway.ts';
+import type { NewId } from './ids.ts';
+import { openJournal, type Journal } from './journal/journal.ts';
+import { createLink, type Link, type LinkTarget } from './link.ts';
+import { createOutbox, type Outbox } from './outbox.ts';
+import { createSession, type Session } from './session/session.ts';
+import { serveStream } from './streams.ts';
+
+type Log = (fields: Record<string, unknown>, message: string) => void;
+interface Entry {
+  readonly sessionId: string;
+  readonly journal: Journal;
+  readonly outbox: Outbox;
+  spec?: SessionSpec;
+  session?: Session;
+  /** Closes what the bound sandbox has of us. */
+  release?: () => Promise<void>;
+  /** Bind and unbind of one session happen one after the other; everything else waits for them. */
+  queue: Promise<void>;
+}
+type Sessional = Exclude<ControlFrame, { op: 'welcome' | 'pong' | 'bind' | 'unbind' }>;
+
+export interface Runner extends AsyncDisposable {
+  /** Sessions that are bound to a sandbox. */
+  readonly bound: number;
+}
+
+/** All sessions of this machine and the link that they share. */
+export async function createRunner(options: {
+  dir: string;
+  target: () => Promise<LinkTarget | null>;
+  clock: Clock;
+  newId: NewId;
+  version: string;
+  log: Log;
+  runnerLines: (sessionId: string, tail: number) => Promise<string[]>;
+}): Promise<Runner> {
+  const { dir, clock, newId, version, log } = options;
+  const sessions = join(dir, 'sessions');
+  const entries = new Map<string, Promise<Entry>>();
+  const open = new Map<string, Entry>();
+  const call = createCalls({ runnerLines: options.runnerLines });
+  let last: LinkTarget | null = null;
+  let link: Link | undefined;
+
+  async function target(): Promise<LinkTarget | null> {
+    last = await options.target();
+    return last;
+  }
+  const send = (frame: RunnerFrame, taken?: () => void): boolean => link?.send(frame, taken) ?? false;
+
+  async function openEntry(sessionId: string): Promise<Entry> {
+    const about: Log = (fields, message) => log({ sessionId, ...fields }, message);
+    let made: Entry | undefined;
+    const journal = await openJournal({
+      dir: join(sessions, sessionId, 'journal'),
+      newId,
+      onChange() {
+        made?.outbox.hint();
+        made?.session?.journalChanged();
+        if (made?.journal.blocked) about({ reason: made.journal.blocked }, 'journal cannot be written');
+      },
+    });
+    const outbox = createOutbox({
+      sessionId,
+      journal,
+      link: {
+        get bufferedBytes() {
+          return link?.bufferedBytes ?? 0;
+        },
+        send,
+      },
+      log: about,
+    });
+    made = { sessionId, journal, outbox, queue: Promise.resolve() };
+    open.set(sessionId, made);
+    return made;
+  }
+  function entryOf(sessionId: string): Promise<Entry> {
+    const known = entries.get(sessionId);
+    if (known) return known;
+    const opening = openEntry(sessionId);
+    entries.set(sessionId, opening);
+    opening.catch(() => entries.delete(sessionId));
+    return opening;
+  }
+
+  function inTurn(entry: Entry, work: () => Promise<void>): Promise<void> {
+    const done = entry.queue.then(work);
+    entry.queue = done.catch((error: unknown) =>
+      log({ sessionId: entry.sessionId, error: String(error) }, 'bind or unbind failed'),
+    );
+    return done;
+  }
+
+  async function bind(spec: SessionSpec): Promise<void> {
+    const entry = await entryOf(spec.sessionId);
+    await inTurn(entry, async () => {
+      const bound = entry.spec?.generation;
+      if (bound !== undefined && entry.session && spec.generation <= bound) {
+        if (spec.generation === bound) entry.spec = spec; // repeated; its token may be another
+        return;
+      }
+      await entry.release?.();
+      entry.spec = spec;
+      try {
+        entry.release = await openSandbox(entry, spec);
+      } catch (error) {
+        const detail = `The runner cannot serve this sandbox: ${String(error)}`;
+        entry.journal.put({ kind: 'sandbox.phase', payload: { phase: 'failed', detail } });
+        throw error;
+      }
+      log({ sessionId: spec.sessionId, generation: spec.generation }, 'session bound');
+    });
+    if (link?.ready) entry.outbox.resume(0);
+  }
+
+  async function openSandbox(entry: Entry, spec: SessionSpec): Promise<() => Promise<void>> {
+    const { sessionId } = spec;
+    const about: Log = (fields, message) => log({ sessionId, ...fields }, message);
+    const owner = { uid: spec.hostUid, gid: spec.hostGid };
+    const gateway = createGatewayForwarder({ sessionId, upstream: () => last, log: about });
+    const egress = createEgressForwarder({
+      sessionId,
+      target: () => ({
+        socket: (entry.spec ?? spec).egressSocket,
+        token: (entry.spec ?? spec).egressToken,
+      }),
+    });
+    await listen(gateway.server, join(spec.socketDir, socketName.gateway), owner);
+    await listen(egress.server, join(spec.socketDir, socketName.egress), owner);
+    const sessionDir = join(sessions, sessionId);
+    await mkdir(sessionDir, { recursive: true, mode: 0o700 });
+    const session = await createSession({
+      spec,
+      dir: sessionDir,
+      journal: entry.journal,
+      clock,
+      newId,
+      version,
+      log: about,
+    });
+    entry.session = session;
+    return async () => {
+      delete entry.session;
+      delete entry.release;
+      gateway.close();
+      egress.close();
+      await session[Symbol.asyncDispose]();
+    };
+  }
+
+  async function unbind(sessionId: string, purge: boolean): Promise<void> {
+    const known = entries.get(sessionId);
+    if (!known && !purge) return;
+    const entry = await known;
+    if (entry)
+      await inTurn(entry, async () => {
+        await entry.release?.();
+        delete entry.spec;
+        if (!purge) return;
+        entries.delete(sessionId);
+        open.delete(sessionId);
+        entry.outbox.pause();
+        await entry.journal[Symbol.asyncDispose]();
+      });
+    if (purge) await rm(join(sessions, sessionId), { recursive: true, force: true });
+    log({ sessionId, purge }, 'session unbound');
+  }
+
+  async function turn(entry: Entry, frame: Extract<Sessional, { op: 'turn' }>): Promise<void> {
+    const { sessionId, turnId, prompt } = frame;
+    const { journal } = entry;
+    if (journal.blocked !== null && !journal.ledger.turns[turnId]) {
+      const detail = `The runner's disk cannot be written: ${journal.blocked}`;
+      send({ op: 'refused', sessionId, turnId, code: 'disk-full', detail });
+      return;
+    }
+    if (entry.session) await entry.session.turn(turnId, prompt);
+    else {
+      if (!journal.ledger.turns[turnId]) journal.note({ kind: 'accepted', turnId, prompt });
+      await journal.synced();
+    }
+    send({ op: 'accepted', sessionId, turnId });
+  }
+
+  async function answer(entry: Entry | undefined, frame: Extract<Sessional, { op: 'call' }>): Promise<void> {
+    const { id } = frame;
+    try {
+      if (!entry?.session) {
+        send({ op: 'result', id, ok: false, code: 'not-bound', detail: 'The session is not bound on this machine.' });
+        return;
+      }
+      send({ op: 'result', id, ok: true, value: await call(entry.session, frame.method, frame.params) });
+    } catch (error) {
+      const { fault, ...refusal } = refusalOf(error);
+      if (fault) log({ sessionId: frame.sessionId, method: frame.method, error: error instanceof Error ? error.stack : String(error) }, 'call failed');
+      send({ op: 'result', id, ok: false, ...refusal });
+    }
+  }
+
+  async function sessional(frame: Sessional): Promise<void> {
+    const { sessionId } = frame;
+    const entry = await entries.get(sessionId);
+    await entry?.queue;
+    switch (frame.op) {
+      case 'ack':
+        if (entry && frame.sourceId === entry.journal.sourceId) entry.outbox.acked(frame.n);
+        return;
+      case 'turn':
+        if (entry) await turn(entry, frame);
+        else {
+          const detail = 'The session is not bound on this machine.';
+          send({ op: 'refused', sessionId, turnId: frame.turnId, code: 'not-bound', detail });
+        }
+        return;
+      case 'cancel':
+        if (entry?.session) await entry.session.cancel(frame.turnId);
+        else entry?.journal.note({ kind: 'cancel', turnId: frame.turnId });
+        return;
+      case 'decide':
+        entry?.session?.decide(frame.approvalId, frame.optionId);
+        return;
+      case 'call':
+        await answer(entry, frame);
+        return;
+      case 'stream':
+        if (last)
+          await serveStream({
+            target: last,
+            streamId: frame.streamId,
+            session: entry?.session,
+            purpose: frame.purpose,
+            log: (fields, message) => log({ sessionId, ...fields }, message),
+          });
+    }
+  }
+
+  function take(frame: ControlFrame): Promise<void> | void {
+    switch (frame.op) {
+      case 'pong':
+        return;
+      case 'welcome':
+        for (const { sessionId, sourceId, lastSourceSeq } of frame.sessions) {
+          const entry = open.get(sessionId);
+          if (entry?.journal.sourceId === sourceId) entry.outbox.resume(lastSourceSeq);
+        }
+        return Promise.all(frame.purge.map((id) => unbind(id, true))).then(() => undefined);
+      case 'bind':
+        return bind(frame.session);
+      case 'unbind':
+        return unbind(frame.sessionId, frame.purge);
+      default:
+        return sessional(frame);
+    }
+  }
+
+  await mkdir(sessions, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(sessions)) await entryOf(name);
+  link = createLink({
+    target,
+    log,
+    events: {
+      hello: (runnerId) => ({
+        op: 'hello',
+        protocol: 1,
+        runnerId,
+        version,
+        sessions: [...open.values()].map(({ sessionId, journal, spec }) => ({
+          sessionId,
+          sourceId: journal.sourceId,
+          lastN: journal.lastN,
+          generation: spec?.generation ?? 0,
+        })),
+      }),
+      frame(frame) {
+        Promise.resolve(take(frame)).catch((error: unknown) =>
+          log({ op: frame.op, error: error instanceof Error ? error.stack : String(error) }, 'frame failed'),
+        );
+      },
+      up: () => log({}, 'link is up'),
+      down() {
+        for (const entry of open.values()) entry.outbox.pause();
+      },
+    },
+  });
+
+  return {
+    get bound() {
+      return [...open.values()].filter(({ session }) => session !== undefined).length;
+    },
+    async [Symbol.asyncDispose]() {
+      link?.close();
+      for (const opening of entries.values()) {
+        const entry = await opening;
+        await entry.queue;
+        await entry.release?.();
+        await entry.journal[Symbol.asyncDispose]();
+      }
+    },
+  };
+}

@@ -1,0 +1,2 @@
+export type { Screen, ScreenSnapshot } from './screen.ts';
+export { createScreen } from './headless.ts';

@@ -1,0 +1,157 @@
+import { RequestError, type InitializeResponse, type NewSessionResponse } from '@agentclientprotocol/sdk';
+import type { SessionSpec } from '@berth/contract/link';
+import { AgentFault, type Agent } from '../acp/agent.ts';
+import { currentTurn } from '../journal/ledger.ts';
+import type { Journal } from '../journal/journal.ts';
+import { limits } from '../limits.ts';
+import type { Conversation } from './conversation.ts';
+import { judge, Replay } from './settle.ts';
+import type { Transcript } from './transcript.ts';
+
+type Opened = Pick<NewSessionResponse, 'modes' | 'configOptions'>;
+
+/**
+ * From a fresh process to a conversation that can go on: initialize, the old conversation where there is one, an open turn settled by looking,
+ * mode and model. Throws when the process dies or keeps silent; then there is nothing to undo but the process.
+ */
+export async function bringUp(options: {
+  agent: Agent;
+  spec: SessionSpec;
+  cwd: string;
+  journal: Journal;
+  conversation: Conversation;
+  transcript: Transcript;
+  /** Why there is a new process, for the notice; null: the first one, or one that a person asked for. */
+  why: string | null;
+}): Promise<string> {
+  const { agent, spec, cwd, journal, conversation, transcript, why } = options;
+  const { timeouts } = spec.harness;
+  const capabilities = (await agent.initialize(timeouts.initializeMs)).agentCapabilities;
+  const known = journal.ledger.agentSessionId ?? spec.agentSessionId;
+  let opened: Opened | null = null;
+  let sessionId = known;
+  if (known !== undefined) opened = await reopen(known, capabilities);
+  if (opened === null || sessionId === undefined) {
+    const created = await agent.newSession(cwd, timeouts.newSessionMs);
+    sessionId = created.sessionId;
+    opened = created;
+    await startOver(known !== undefined);
+  }
+  if (journal.ledger.agentSessionId !== sessionId || journal.ledger.holder !== 'chat')
+    conversation.put({ kind: 'agent.session', payload: { agentSessionId: sessionId, holder: 'chat' } });
+  await setMode(agent, sessionId, spec, opened, conversation);
+  return sessionId;
+
+  async function reopen(
+    id: string,
+    offered: InitializeResponse['agentCapabilities'],
+  ): Promise<Opened | null> {
+    const current = currentTurn(journal.ledger);
+    const open = current?.turn.state === 'open' ? { ...current, turn: current.turn } : null;
+    const canResume = Boolean(offered?.sessionCapabilities?.resume);
+    // Resume replays nothing: it cannot settle a turn.
+    if (open === null && canResume) {
+      try {
+        return await agent.reopen('resume', id, cwd, timeouts.loadMs);
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
+      }
+    }
+    if (offered?.loadSession !== true) return null;
+    const replay = new Replay();
+    conversation.replay = replay;
+    try {
+      const loaded = await agent.reopen('load', id, cwd, timeouts.loadMs);
+      if (open) settle(open.turnId, open.turn, replay);
+      journal.note({ kind: 'replayed', hashes: replay.hashes() });
+      return loaded;
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      return null;
+    } finally {
+      conversation.replay = null;
+    }
+  }
+
+  function settle(
+    turnId: string,
+    turn: { cancelled: boolean; goOns: number },
+    replay: Replay,
+  ): void {
+    if (turn.cancelled) {
+      conversation.endTurn(turnId, { state: 'cancelled', stopReason: 'cancelled' });
+      return;
+    }
+    const verdict = judge(journal.ledger.delivered, replay.messages);
+    const cause = why ?? 'The agent was restarted';
+    if (verdict === 'absent') {
+      conversation.next = 'again';
+      conversation.notice('message-resent', `${cause} before it had taken the message in: it was sent again.`);
+    } else if (verdict === 'present' && turn.goOns < limits.goOns) {
+      conversation.next = 'go-on';
+      conversation.notice('agent-restarted', `${cause} in the middle of the turn and was told to go on.`);
+    } else if (verdict === 'present') {
+      const detail = `${cause} again; it was told to go on ${String(limits.goOns)} times already.`;
+      conversation.endTurn(turnId, { state: 'failed', error: { code: 'agent-died', detail } });
+    } else {
+      conversation.notice(
+        'delivery-unknown',
+        `${cause}, and its conversation does not show whether it had taken the message in.`,
+      );
+      conversation.endTurn(turnId, { state: 'unknown' });
+    }
+  }
+
+  /** A conversation of its own: what was said before is told with the next prompt. */
+  async function startOver(lost: boolean): Promise<void> {
+    const current = currentTurn(journal.ledger);
+    const told = await transcript.tell(current?.turnId);
+    if (told !== '') {
+      journal.note({ kind: 'seed', wanted: true });
+      conversation.notice(
+        'conversation-seeded',
+        'The agent could not open its conversation again: it begins a new one and is told what was said before.',
+      );
+    }
+    if (!lost || current?.turn.state !== 'open') return;
+    if (current.turn.cancelled)
+      conversation.endTurn(current.turnId, { state: 'cancelled', stopReason: 'cancelled' });
+    else {
+      conversation.next = 'again';
+      if (told === '')
+        conversation.notice('message-resent', 'The agent had lost the message: it was sent again.');
+    }
+  }
+}
+
+/** Tells the agent Berth's mode and model. What it refuses is a notice, not a death. */
+export async function setMode(
+  agent: Agent,
+  sessionId: string,
+  spec: Pick<SessionSpec, 'harness' | 'mode' | 'model'>,
+  opened: Opened | null,
+  conversation: Pick<Conversation, 'notice'>,
+): Promise<void> {
+  const mode = spec.harness.modes[spec.mode];
+  const { model } = spec.harness;
+  const steps: (() => Promise<void>)[] = [];
+  const { acpMode } = mode ?? {};
+  if (acpMode !== undefined && acpMode !== opened?.modes?.currentModeId)
+    steps.push(() => agent.setMode(sessionId, acpMode));
+  for (const [id, value] of Object.entries(mode?.config ?? {}))
+    steps.push(() => agent.setConfig(sessionId, id, value));
+  const wanted = spec.model;
+  const { acpConfigOption } = model;
+  if (wanted !== undefined && acpConfigOption !== undefined)
+    steps.push(() => agent.setConfig(sessionId, acpConfigOption, wanted));
+  else if (wanted !== undefined && model.acpSetModel === true)
+    steps.push(() => agent.setModel(sessionId, wanted));
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      if (error instanceof AgentFault || !(error instanceof RequestError)) throw error;
+      conversation.notice('agent-setting', `The agent refused a setting: ${error.message}`);
+    }
+  }
+}

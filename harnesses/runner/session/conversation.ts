@@ -1,0 +1,305 @@
+import type { RequestPermissionResponse, SessionUpdate } from '@agentclientprotocol/sdk';
+import type { ContentBlock } from '@berth/contract';
+import type { SessionSpec } from '@berth/contract/link';
+import type { Agent, AgentEvents, PromptOutcome } from '../acp/agent.ts';
+import {
+  emptyNormaliser,
+  endText,
+  modePayload,
+  normalise,
+  type Context,
+} from '../acp/normalise.ts';
+import { approvalOf } from '../acp/permission.ts';
+import { toolPayload } from '../acp/tool.ts';
+import { currentTurn } from '../journal/ledger.ts';
+import type { Journal, NewItem } from '../journal/journal.ts';
+import type { NewId } from '../ids.ts';
+import { limits } from '../limits.ts';
+import { hashPrompt, promptText, Replay } from './settle.ts';
+import type { Transcript } from './transcript.ts';
+
+const goOnText =
+  'You were interrupted: your process ended in the middle of the turn. Look at what is already done, then go on with the task from there.';
+
+export interface ConversationOptions {
+  journal: Journal;
+  spec: () => SessionSpec;
+  newId: NewId;
+  transcript: Transcript;
+  log: (fields: Record<string, unknown>, message: string) => void;
+}
+
+/** What the agent says becomes entries of the journal, and what people say reaches the agent. One at a time has the agent's process. */
+export interface Conversation {
+  readonly events: AgentEvents;
+  /** While set, the agent's updates are a replay and no events. */
+  replay: Replay | null;
+  /** What an open turn is to be given next, after a settlement. */
+  next: 'again' | 'go-on' | null;
+  put(...items: NewItem[]): void;
+  notice(code: string, text: string): void;
+  /** Gives the current turn to the agent and sees it to its end. */
+  deliver(agent: Agent, sessionId: string): Promise<void>;
+  /** Stops the running turn. True: the agent was told and has not answered in time: end its process. */
+  cancel(agent: Agent | null, turnId: string): Promise<boolean>;
+  decide(approvalId: string, optionId: string): void;
+  /** The agent is no more: nothing of it is open any longer. */
+  closeOpen(): void;
+  endTurn(turnId: string, payload: Record<string, unknown>, raw?: string): void;
+  setMode(mode: string): void;
+}
+
+export function createConversation(options: ConversationOptions): Conversation {
+  const { journal, spec, newId, transcript, log } = options;
+  let normaliser = emptyNormaliser(spec().mode);
+  let replay: Replay | null = null;
+  let next: Conversation['next'] = null;
+  let running: { turnId: string; done: Promise<void> } | null = null;
+  let said = '';
+  let quiet: NodeJS.Timeout | undefined;
+  const questions = new Map<
+    string,
+    { options: ReadonlySet<string>; answer: (response: RequestPermissionResponse) => void }
+  >();
+
+  const context = (raw?: string): Context => ({
+    newId,
+    modes: spec().harness.modes,
+    ...(running === null ? {} : { turnId: running.turnId }),
+    ...(raw === undefined ? {} : { raw }),
+  });
+  function put(...items: NewItem[]): void {
+    for (const { kind, payload } of items) {
+      const text = payload['text'];
+      if (kind === 'message.delta' && typeof text === 'string') said += text;
+      if (kind === 'message.end') {
+        transcript.add('agent', said);
+        said = '';
+      }
+    }
+    journal.put(...items);
+  }
+  const notice = (code: string, text: string): void =>
+    put({ kind: 'notice', payload: { code, text }, ...(running ? { turnId: running.turnId } : {}) });
+  function closeText(): void {
+    clearTimeout(quiet);
+    const ended = endText(normaliser, context());
+    normaliser = ended.state;
+    put(...ended.items);
+  }
+
+  function update(change: SessionUpdate, raw: string): void {
+    if (replay !== null) {
+      replay.take(change);
+      if (!['available_commands_update', 'current_mode_update'].includes(change.sessionUpdate))
+        return;
+    }
+    try {
+      const done = normalise(normaliser, change, context(raw));
+      normaliser = done.state;
+      put(...done.items);
+    } catch (error) {
+      // An update without what its kind must have. The line is kept, the connection lives.
+      log({ error: String(error) }, 'update that cannot be read');
+      const payload = { code: 'agent-update', detail: 'The agent sent something that cannot be read.' };
+      put({ kind: 'error', payload, ...(raw.length <= limits.rawLine ? { raw } : {}) });
+    }
+    clearTimeout(quiet);
+    if (running === null && normaliser.open) quiet = setTimeout(closeText, limits.quietMs);
+  }
+
+  const settleQuestion = (approvalId: string, response: RequestPermissionResponse): void => {
+    questions.get(approvalId)?.answer(response);
+    questions.delete(approvalId);
+  };
+  function supersede(approvalId: string): void {
+    put({ kind: 'approval.resolved', payload: { approvalId, state: 'superseded' } });
+    settleQuestion(approvalId, { outcome: { outcome: 'cancelled' } });
+  }
+
+  const events: AgentEvents = {
+    update,
+    stderr: (line) => log({ line: line.slice(0, 2000) }, 'agent'),
+    permission(request, raw, withdrawn) {
+      const approvalId = newId();
+      const turnId = running === null ? {} : { turnId: running.turnId };
+      closeText();
+      // The question may be the only place where an agent describes its call.
+      const call = toolPayload(request.toolCall, !normaliser.tools.has(request.toolCall.toolCallId));
+      normaliser = {
+        ...normaliser,
+        tools: new Set([...normaliser.tools, request.toolCall.toolCallId]),
+      };
+      put(
+        { kind: 'tool', payload: { ...call }, ...turnId },
+        {
+          kind: 'approval.requested',
+          payload: { approvalId, revision: 1, ...turnId, ...approvalOf(request) },
+          ...turnId,
+          ...(raw !== undefined && raw.length <= limits.rawLine ? { raw } : {}),
+        },
+      );
+      withdrawn.addEventListener('abort', () => {
+        if (questions.has(approvalId)) supersede(approvalId);
+      });
+      return new Promise((answer) => {
+        const known = new Set(request.options.map(({ optionId }) => optionId));
+        questions.set(approvalId, { options: known, answer });
+      });
+    },
+  };
+
+  function endTurn(turnId: string, payload: Record<string, unknown>, raw?: string): void {
+    closeText();
+    put({
+      kind: 'turn.ended',
+      turnId,
+      payload: { turnId, ...payload },
+      ...(raw === undefined ? {} : { raw }),
+    });
+  }
+
+  function finish(turnId: string, outcome: PromptOutcome): void {
+    const turn = journal.ledger.turns[turnId];
+    if (!turn || turn.state === 'ended') return;
+    switch (outcome.kind) {
+      case 'died':
+        return; // settled by looking, when its successor is there
+      case 'refused': {
+        const error = { code: 'agent-error', detail: outcome.detail };
+        const payload = turn.cancelled
+          ? { state: 'cancelled', stopReason: 'cancelled' }
+          : { state: 'failed', error };
+        endTurn(turnId, payload, outcome.raw);
+        return;
+      }
+      case 'stopped': {
+        const { stopReason } = outcome.response;
+        const { usage } = outcome;
+        closeText();
+        // Where the gateway sees the traffic, it is the truth.
+        if (usage && spec().harness.protocol === 'none')
+          put({ kind: 'usage', turnId, payload: { ...usage } });
+        const state = stopReason === 'cancelled' ? 'cancelled' : 'done';
+        endTurn(turnId, { state, stopReason, ...(usage ? { usage } : {}) }, outcome.raw);
+      }
+    }
+  }
+
+  async function deliver(agent: Agent, sessionId: string): Promise<void> {
+    const current = currentTurn(journal.ledger);
+    if (current === null) return;
+    const { turnId, turn } = current;
+    if (turn.cancelled) {
+      next = null;
+      endTurn(turnId, { state: 'cancelled', stopReason: 'cancelled' });
+      return;
+    }
+    const as = turn.state === 'accepted' ? 'first' : (next ?? 'go-on');
+    next = null;
+    let content: ContentBlock[] =
+      as === 'go-on' ? [{ type: 'text', text: goOnText }] : turn.prompt;
+    if (journal.ledger.seedWanted) {
+      const seed = await transcript.tell(turnId);
+      if (seed !== '') content = [{ type: 'text', text: `${seed}\n\n` }, ...content];
+    }
+    closeText();
+    if (!turn.started) {
+      put({ kind: 'turn.started', turnId, payload: { turnId } });
+      transcript.add('user', promptText(turn.prompt), turnId);
+    }
+    journal.note({ kind: 'delivered', turnId, sha256: hashPrompt(content), as });
+    if (journal.ledger.seedWanted) journal.note({ kind: 'seed', wanted: false });
+    const done = (async () => {
+      await journal.synced();
+      // Cancelled before the agent saw it.
+      const now = journal.ledger.turns[turnId];
+      if (now?.state !== 'open' || now.cancelled) {
+        if (now?.state === 'open')
+          endTurn(turnId, { state: 'cancelled', stopReason: 'cancelled' });
+        return;
+      }
+      finish(turnId, await agent.prompt(sessionId, content));
+    })();
+    running = { turnId, done };
+    try {
+      await done;
+    } finally {
+      running = null;
+    }
+  }
+
+  async function cancel(agent: Agent | null, turnId: string): Promise<boolean> {
+    const turn = journal.ledger.turns[turnId];
+    if (!turn || turn.state === 'ended') return false;
+    if (!turn.cancelled) journal.note({ kind: 'cancel', turnId });
+    if (turn.state === 'accepted' && running?.turnId !== turnId) {
+      endTurn(turnId, { state: 'cancelled', stopReason: 'cancelled' });
+      return false;
+    }
+    const work = running;
+    if (work?.turnId !== turnId || agent === null || journal.ledger.agentSessionId === undefined)
+      return false; // settled when the agent is back
+    await agent.cancel(journal.ledger.agentSessionId).catch((error: unknown) => {
+      log({ error: String(error) }, 'cancel could not be sent');
+    });
+    for (const approvalId of [...questions.keys()]) supersede(approvalId);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(true), spec().harness.timeouts.cancelMs);
+    });
+    const overdue = await Promise.race([late, work.done.then(() => false, () => false)]);
+    clearTimeout(timer);
+    return overdue;
+  }
+
+  return {
+    events,
+    get replay() {
+      return replay;
+    },
+    set replay(value) {
+      replay = value;
+    },
+    get next() {
+      return next;
+    },
+    set next(value) {
+      next = value;
+    },
+    put,
+    notice,
+    deliver,
+    cancel,
+    decide(approvalId, optionId) {
+      const question = questions.get(approvalId);
+      if (!question) return; // decided before, or asked by an agent that is no more
+      if (!question.options.has(optionId)) {
+        log({ approvalId }, 'decision with an option that was not offered');
+        return;
+      }
+      journal.note({ kind: 'decided', approvalId });
+      settleQuestion(approvalId, { outcome: { outcome: 'selected', optionId } });
+    },
+    closeOpen() {
+      const { text, tools } = journal.ledger;
+      clearTimeout(quiet);
+      replay = null;
+      normaliser = emptyNormaliser(normaliser.mode);
+      const turnId = currentTurn(journal.ledger)?.turnId;
+      const of = turnId === undefined ? {} : { turnId };
+      if (text)
+        put({ kind: `${text.kind}.end`, payload: { messageId: text.messageId }, ...of });
+      for (const toolCallId of tools)
+        put({ kind: 'tool', payload: { toolCallId, status: 'interrupted' }, ...of });
+      for (const approvalId of journal.ledger.approvals) supersede(approvalId);
+      for (const approvalId of [...questions.keys()])
+        settleQuestion(approvalId, { outcome: { outcome: 'cancelled' } });
+    },
+    endTurn,
+    setMode(mode) {
+      normaliser = { ...normaliser, mode };
+      put({ kind: 'mode', payload: modePayload(mode, spec().harness.modes) });
+    },
+  };
+}

@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import type { SessionUpdate } from '@agentclientprotocol/sdk';
+import type { ContentBlock } from '@berth/contract';
+
+/** Agents trim and rewrap what they replay; images and resources come back in shapes of their own. Text is what stays. */
+const normal = (text: string): string => text.replaceAll('\r\n', '\n').trim();
+export const hashText = (text: string): string =>
+  createHash('sha256').update(normal(text)).digest('hex');
+export const promptText = (prompt: readonly ContentBlock[]): string =>
+  prompt.map((block) => (block.type === 'text' ? block.text : '')).join('');
+export const hashPrompt = (prompt: readonly ContentBlock[]): string => hashText(promptText(prompt));
+
+/** The user messages of a replay: each a list of its text chunks. */
+export class Replay {
+  readonly messages: string[][] = [];
+  #open = false;
+  #messageId: string | undefined;
+
+  take(update: SessionUpdate): void {
+    switch (update.sessionUpdate) {
+      case 'user_message_chunk': {
+        const messageId = typeof update.messageId === 'string' ? update.messageId : undefined;
+        if (!this.#open || messageId !== this.#messageId) this.messages.push([]);
+        this.#open = true;
+        this.#messageId = messageId;
+        if (update.content.type === 'text') this.messages.at(-1)?.push(update.content.text);
+        return;
+      }
+      case 'agent_message_chunk':
+      case 'agent_thought_chunk':
+      case 'tool_call':
+      case 'tool_call_update':
+      case 'plan':
+        this.#open = false;
+        return;
+      default:
+    }
+  }
+  hashes(): string[] {
+    return this.messages.map((chunks) => hashText(chunks.join('')));
+  }
+}
+
+/**
+ * Did the agent take our last message in before it died? `delivered`: hashes of all user messages that we gave to this agent session, the
+ * last being the one in question. Two messages in a row may be replayed as one, and one prompt as several chunks.
+ */
+export function judge(
+  delivered: readonly string[],
+  messages: readonly (readonly string[])[],
+): 'present' | 'absent' | 'unknown' {
+  const wanted = delivered.at(-1);
+  if (wanted === undefined) return 'unknown';
+  const known = new Set(delivered);
+  const recognised = messages.flatMap((chunks) => recognise(chunks, known));
+  const times = (list: readonly string[]): number =>
+    list.filter((hash) => hash === wanted).length;
+  const missing = times(delivered) - times(recognised);
+  if (missing <= 0) return 'present';
+  if (missing > 1) return 'unknown'; // the same text was sent more often: the agent has dropped some of its past
+  const before = delivered.at(-2);
+  if (before === undefined) return messages.length === 0 ? 'absent' : 'unknown';
+  // Its predecessor is there and it is not; or the places say the same of an agent that rewrites what it is told.
+  if (recognised.at(-1) === before) return 'absent';
+  return recognised.length === 0 && messages.length === delivered.length - 1 ? 'absent' : 'unknown';
+}
+
+/** Hashes of ours that stand in one replayed message, in order. */
+function recognise(chunks: readonly string[], known: ReadonlySet<string>): string[] {
+  const found: string[] = [];
+  for (let from = 0; from < chunks.length; from++) {
+    for (let to = chunks.length; to > from; to--) {
+      const hash = hashText(chunks.slice(from, to).join(''));
+      if (!known.has(hash)) continue;
+      found.push(hash);
+      from = to - 1;
+      break;
+    }
+  }
+  return found;
+}

@@ -1,0 +1,37 @@
+/** The latest bytes of a stream, by their offset in it. */
+export class Ring {
+  readonly #capacity: number;
+  #chunks: { from: number; bytes: Buffer }[] = [];
+  #from: number;
+  #to: number;
+  constructor(capacity: number, from: number) {
+    this.#capacity = capacity;
+    this.#from = this.#to = from;
+  }
+  get from(): number {
+    return this.#from;
+  }
+  get to(): number {
+    return this.#to;
+  }
+  /** Kept as given: the caller hands over bytes that nobody changes. */
+  push(bytes: Buffer): void {
+    this.#chunks.push({ from: this.#to, bytes });
+    this.#to += bytes.length;
+    this.#from = Math.max(this.#from, this.#to - this.#capacity);
+    let gone = 0;
+    for (const chunk of this.#chunks) {
+      if (chunk.from + chunk.bytes.length > this.#from) break;
+      gone++;
+    }
+    if (gone > 0) this.#chunks.splice(0, gone);
+  }
+  /** Bytes from `from`, at most up to `to`, as far as one piece goes; empty at the end. `from` must still be here. */
+  slice(from: number, to: number): Buffer {
+    for (const chunk of this.#chunks) {
+      const at = from - chunk.from;
+      if (at >= 0 && at < chunk.bytes.length) return chunk.bytes.subarray(at, to - chunk.from);
+    }
+    return Buffer.alloc(0);
+  }
+}
