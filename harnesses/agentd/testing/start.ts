@@ -2,15 +2,21 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { afterAll } from 'vitest';
 import { bundleAgentd } from '../bundle.mjs';
 
+const made: string[] = [];
+afterAll(() => {
+  for (const outdir of made.splice(0)) rmSync(outdir, { recursive: true, force: true });
+  bundled = undefined;
+});
 let bundled: Promise<string> | undefined;
-/** The bundle as it is shipped, made once for each test process. */
+/** The bundle as it is shipped, made once for each test file and removed after it. */
 export function agentdBundle(): Promise<string> {
   bundled ??= (async () => {
     const outdir = mkdtempSync(path.join(tmpdir(), 'berth-agentd-'));
     await bundleAgentd({ outdir });
-    process.once('exit', () => rmSync(outdir, { recursive: true, force: true }));
+    made.push(outdir);
     return outdir;
   })();
   return bundled;
