@@ -1,4 +1,4 @@
-import { mkdtemp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { describe, expect, test } from 'vitest';
 import { findForm, parseForm, UsageError } from './args.ts';
 import { environmentOf, repositoryOf } from './commands/agents.ts';
 import { chooseOption } from './commands/approvals.ts';
-import { explainApply } from './commands/pull.ts';
+import { applyPatch, explainApply } from './commands/pull.ts';
 import { howToAnswer } from './commands/send.ts';
 import { pick, Refused, type Io } from './context.ts';
 import { takeKeys } from './detach.ts';
@@ -201,9 +201,9 @@ describe('approvals', () => {
     expect(howToAnswer({ approvalId, revision: 1, title: 'Write a.txt', options })).toBe(
       [
         'It waits for you: Write a.txt',
-        "  berth approve deadbeef --option 'allow'    Allow",
-        "  berth approve deadbeef --option 'always'    Always allow",
-        '  berth deny deadbeef    Reject',
+        '  berth approve deadbeef                    Allow',
+        "  berth approve deadbeef --option 'always'  Always allow",
+        '  berth deny deadbeef                       Reject',
       ].join('\n'),
     );
   });
@@ -274,6 +274,62 @@ test('what git said', () => {
   );
   expect(explainApply('error: a.txt: does not match index')).toContain('Commit or stash');
   expect(explainApply('error: corrupt patch at line 3')).toContain('corrupt patch');
+});
+
+describe('taking a patch over', () => {
+  /** A repository with `sub/a.txt`, and a patch that a session would have made of `a.txt` as it sees it. */
+  async function repository(inGit = true) {
+    const dir = await mkdtemp(join(tmpdir(), 'berth-pull-'));
+    const sub = join(dir, 'sub');
+    await mkdir(sub);
+    const git = (...args: string[]) =>
+      execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], { cwd: dir });
+    await writeFile(join(sub, 'a.txt'), 'one\ntwo\nthree\n');
+    if (inGit) {
+      git('init', '-q');
+      git('add', '.');
+      git('commit', '-qm', 'base');
+    }
+    const hash = execFileSync('git', ['hash-object', join(sub, 'a.txt')])
+      .toString()
+      .trim();
+    const patch = Buffer.from(
+      `diff --git a/a.txt b/a.txt\nindex ${hash}..0000000000000000000000000000000000000001 100644\n` +
+        '--- a/a.txt\n+++ b/a.txt\n@@ -1,3 +1,3 @@\n one\n-two\n+TWO\n three\n' +
+        'diff --git a/new.txt b/new.txt\nnew file mode 100644\n' +
+        '--- /dev/null\n+++ b/new.txt\n@@ -0,0 +1 @@\n+new\n',
+    );
+    const read = (name: string) => readFile(join(sub, name), 'utf8');
+    return { sub, git, patch, read, [Symbol.asyncDispose]: () => rm(dir, { recursive: true }) };
+  }
+
+  test.each([true, false])('into a folder below the root, git: %s', async (inGit) => {
+    await using repo = await repository(inGit);
+    await applyPatch(repo.sub, repo.patch);
+    expect(await repo.read('a.txt')).toBe('one\nTWO\nthree\n');
+    expect(await repo.read('new.txt')).toBe('new\n');
+  });
+  test('both sides changed the line: the conflict is in the file, and named', async () => {
+    await using repo = await repository();
+    await writeFile(join(repo.sub, 'a.txt'), 'one\nzwei\nthree\n');
+    repo.git('commit', '-qam', 'ours');
+    await expect(applyPatch(repo.sub, repo.patch)).rejects.toThrow(
+      'conflicts to resolve in:\n  sub/a.txt',
+    );
+    expect(await repo.read('a.txt')).toContain('<<<<<<<');
+  });
+  test('uncommitted changes are left alone', async () => {
+    await using repo = await repository();
+    await writeFile(join(repo.sub, 'a.txt'), 'mine\n');
+    await expect(applyPatch(repo.sub, repo.patch)).rejects.toThrow('Commit or stash');
+    expect(await repo.read('a.txt')).toBe('mine\n');
+  });
+  test('what is no patch changes nothing', async () => {
+    await using repo = await repository(false);
+    await expect(applyPatch(repo.sub, Buffer.from('nonsense'))).rejects.toThrow(
+      'nothing was changed',
+    );
+  });
 });
 
 describe('packing a folder', () => {

@@ -9,6 +9,7 @@ export function createTranscript(style: Style, options: { prompts: boolean; boot
   const shown = new Map<string, number>();
   const tools = new Map<string, { title: string; kind: string }>();
   let openLine = false;
+  let lastPlan = '';
 
   const line = (text: string): string => {
     const before = openLine ? '\n' : '';
@@ -49,6 +50,16 @@ export function createTranscript(style: Style, options: { prompts: boolean; boot
     return line(`${sign} ${style.dim(known.kind)} ${oneLine(known.title, 100)}${code}`);
   }
 
+  function plan({ entries }: Extract<Event, { kind: 'plan' }>['payload']): string {
+    const done = entries.filter((entry) => entry.status === 'completed').length;
+    const now = entries.find((entry) => entry.status === 'in_progress')?.content;
+    const said = `plan ${done}/${entries.length}${now === undefined ? '' : `: ${oneLine(now)}`}`;
+    // Agents tell their whole plan again and again.
+    if (said === lastPlan) return '';
+    lastPlan = said;
+    return line(style.dim(said));
+  }
+
   return (event: Event): string => {
     switch (event.kind) {
       case 'message.user':
@@ -69,16 +80,8 @@ export function createTranscript(style: Style, options: { prompts: boolean; boot
         return line(style.dim(`… ${oneLine(textOf(event.payload.content), 200)}`));
       case 'tool':
         return tool(event.payload);
-      case 'plan': {
-        const { entries } = event.payload;
-        const done = entries.filter((entry) => entry.status === 'completed').length;
-        const now = entries.find((entry) => entry.status === 'in_progress')?.content;
-        return line(
-          style.dim(
-            `plan ${done}/${entries.length}${now === undefined ? '' : `: ${oneLine(now)}`}`,
-          ),
-        );
-      }
+      case 'plan':
+        return plan(event.payload);
       case 'approval.requested': {
         const { approvalId, title } = event.payload;
         return line(

@@ -36,7 +36,10 @@ test('says, thinks, streams, shows an image and reports tokens', async () => {
     id,
     '/think hm\n/say a\\nb\n\n# a comment\n/stream 3 1\n/image\n/usage 10 20',
   );
-  expect(end.stopReason).toBe('end_turn');
+  expect(end).toMatchObject({
+    stopReason: 'end_turn',
+    usage: { inputTokens: 10, outputTokens: 20, totalTokens: 30 },
+  });
   expect(agent.said()).toBe('a\nbw1 w2 w3');
   expect(agent.of('agent_thought_chunk').map((u) => u.content)).toEqual([
     { type: 'text', text: 'hm' },

@@ -8,7 +8,7 @@ import {
   type AgentContext,
   type SessionUpdate,
 } from '@agentclientprotocol/sdk';
-import { commandsOf, perform } from './perform.ts';
+import { commandsOf, perform, usageOf } from './perform.ts';
 import { replay } from './replay.ts';
 import { parseScript, usages } from './script.ts';
 import { expand } from './tour.ts';
@@ -27,6 +27,19 @@ interface Live {
   readonly running: Set<AbortController>;
   /** One script at a time: the next begins when this settles. */
   busy: Promise<void>;
+}
+
+interface Spent {
+  inputTokens: number;
+  outputTokens: number;
+  totalTokens: number;
+}
+function count(spent: Spent, update: SessionUpdate): void {
+  if (update.sessionUpdate !== 'usage_update') return;
+  const { inputTokens, outputTokens } = usageOf(update);
+  spent.inputTokens += inputTokens;
+  spent.outputTokens += outputTokens;
+  spent.totalTokens += inputTokens + outputTokens;
 }
 
 export interface AgentOptions {
@@ -75,7 +88,12 @@ export function createAgent({ store, version, newId, exit, onFault }: AgentOptio
   const tell = (client: AgentContext, sessionId: string, update: SessionUpdate): Promise<void> =>
     client.notify(methods.client.session.update, { sessionId, update });
 
-  function stageFor(client: AgentContext, session: Live, signal: AbortSignal): Stage {
+  function stageFor(
+    client: AgentContext,
+    session: Live,
+    signal: AbortSignal,
+    spent?: Spent,
+  ): Stage {
     const { conversation, allowed } = session;
     return {
       cwd: conversation.cwd,
@@ -89,6 +107,7 @@ export function createAgent({ store, version, newId, exit, onFault }: AgentOptio
       async update(update) {
         if (signal.aborted) throw new Cancelled();
         conversation.update(update);
+        if (spent !== undefined) count(spent, update);
         await tell(client, conversation.id, update);
       },
       async ask(toolCall, options) {
@@ -151,15 +170,21 @@ export function createAgent({ store, version, newId, exit, onFault }: AgentOptio
   }
 
   /** A prompt in plain words after a death goes on with the script that was cut off, behind the line that was running. */
-  async function obey(client: AgentContext, session: Live, signal: AbortSignal): Promise<void> {
+  async function obey(
+    client: AgentContext,
+    session: Live,
+    signal: AbortSignal,
+  ): Promise<Spent | null> {
     const { conversation } = session;
     const turn = conversation.unfinished();
-    if (turn === null) return;
-    const stage = stageFor(client, session, signal);
+    if (turn === null) return null;
+    const spent = { inputTokens: 0, outputTokens: 0, totalTokens: 0 };
+    const stage = stageFor(client, session, signal, spent);
     await perform(stage, commandsOf(turn.content), {
       from: turn.line + 1,
       begins: (line) => conversation.line(line),
     });
+    return spent.totalTokens === 0 ? null : spent;
   }
 
   return agent({ name: 'rehearsal' })
@@ -208,9 +233,11 @@ export function createAgent({ store, version, newId, exit, onFault }: AgentOptio
       return inTurn(session, async (signal) => {
         conversation.prompt(params.prompt);
         try {
-          await obey(client, session, signal);
+          const spent = await obey(client, session, signal);
           conversation.end('end_turn');
-          return { stopReason: 'end_turn' as const };
+          // The tokens of the turn are not in the stable protocol yet; every agent that counts them answers them here.
+          const usage = spent === null ? {} : { usage: spent };
+          return { stopReason: 'end_turn' as const, ...usage };
         } catch (error) {
           if (error instanceof Cancelled) {
             conversation.end('cancelled');

@@ -69,6 +69,15 @@ interface Tour {
   kind: 'tour';
 }
 
+/** The tokens that `/usage` reported. */
+export function usageOf(update: { _meta?: Record<string, unknown> | null }): {
+  inputTokens: number;
+  outputTokens: number;
+} {
+  const { inputTokens, outputTokens } = Object(update._meta?.['usage']) as Record<string, unknown>;
+  return { inputTokens: Number(inputTokens ?? 0), outputTokens: Number(outputTokens ?? 0) };
+}
+
 /** One command. The plan belongs to the whole script: see `perform`. */
 async function act(
   stage: Stage,

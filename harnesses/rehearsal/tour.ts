@@ -21,7 +21,10 @@ function tour(prompt: string): Exclude<Command, { kind: 'tour' }>[] {
       kind: 'think',
       text: `${said === '' ? 'An empty prompt.' : `They wrote “${said}”.`} I have no model, so I show what an agent looks like here.`,
     },
-    { kind: 'plan', entries: ['Look around', 'Write a file', 'Run a command', 'Say how to go on'] },
+    {
+      kind: 'plan', // one entry for each line that follows
+      entries: ['Say hello', 'Look around', 'Write a file', 'Read it back', 'Count', 'Explain'],
+    },
     {
       kind: 'type',
       everyMs: 15,

@@ -4,9 +4,9 @@ import type { Terminal } from '@berth/contract';
 import { exitCode, Refused, type Context, type Run } from '../context.ts';
 import { takeKeys, type Keys } from '../detach.ts';
 
-/** Undoes what a program in the terminal may have switched on: screen, mouse, paste, keys, cursor, colours. */
+/** Undoes what a program in the terminal may have switched on (screen, mouse, paste, keys, cursor, colours) and goes below what it drew. */
 const restore =
-  '\u001b[?1049l\u001b[?1000l\u001b[?1002l\u001b[?1003l\u001b[?1006l\u001b[?1004l\u001b[?2004l\u001b[?1l\u001b>\u001b[<u\u001b[?25h\u001b[0m\r\n';
+  '\u001b[?1049l\u001b[?1000l\u001b[?1002l\u001b[?1003l\u001b[?1006l\u001b[?1004l\u001b[?2004l\u001b[?1l\u001b>\u001b[<u\u001b[?25h\u001b[0m\u001b[999;1H\r\n';
 /** Empties the terminal before a whole screen is drawn. */
 const empty = '\u001b[!p\u001b[0m\u001b[2J\u001b[H';
 

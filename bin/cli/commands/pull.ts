@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { exitCode, Refused, type Context, type Run } from '../context.ts';
+import { exitCode, Refused, type Run } from '../context.ts';
 import { insideGit } from '../pack.ts';
 
 interface Ran {
@@ -34,8 +34,8 @@ export function explainApply(stderr: string): string {
   return `nothing was changed: git could not apply it.\n${stderr.trim()}`;
 }
 
-async function apply(context: Context, patch: Uint8Array): Promise<void> {
-  const { cwd } = context;
+/** Into the files of a folder; inside a repository also where they moved on since, with conflicts marked. */
+export async function applyPatch(cwd: string, patch: Uint8Array): Promise<void> {
   const inGit = await insideGit(cwd);
   // In a folder below the repository's root, git takes paths from the root: the folder has to be said.
   const prefix = inGit ? (await git(cwd, ['rev-parse', '--show-prefix'])).stdout.trim() : '';
@@ -54,7 +54,7 @@ export const pull: Run = async (context) => {
     return exitCode.ok;
   }
   const patch = await (await api.changes.patch(session.id)).bytes();
-  if (context.values['stat'] !== true) await apply(context, patch);
+  if (context.values['stat'] !== true) await applyPatch(context.cwd, patch);
   context.give({ base, files }, () => {
     const { style } = context;
     const sign = { added: 'A', modified: 'M', deleted: 'D', renamed: 'R' } as const;

@@ -13,22 +13,21 @@ async function readAll(stream: NodeJS.ReadStream): Promise<string> {
 /** How to answer, in the words that this program takes. Pure. */
 export function howToAnswer(approval: Payload<'approval.requested'>): string {
   const id = shortId(approval.approvalId);
-  const of = (sign: string) => approval.options.filter(({ kind }) => kind.startsWith(sign));
-  const lines = [['allow', 'approve'] as const, ['reject', 'deny'] as const].flatMap(
-    ([kind, verb]) => {
-      const [only, ...others] = of(kind);
-      if (only === undefined) return [];
-      if (others.length === 0) return [`  berth ${verb} ${id}    ${oneLine(only.name)}`];
-      return [only, ...others].map(
-        (option) =>
-          `  berth ${verb} ${id} --option '${option.optionId}'    ${oneLine(option.name)}`,
-      );
-    },
-  );
-  const facts = (approval.facts ?? []).map(
-    ({ label, value }) => `  ${oneLine(label)}: ${oneLine(value, 200)}`,
-  );
-  return [`It waits for you: ${oneLine(approval.title, 200)}`, ...facts, ...lines].join('\n');
+  const answers = approval.options.map((option) => {
+    const verb = option.kind.startsWith('allow') ? 'approve' : 'deny';
+    const rivals = approval.options.filter(({ kind }) => kind === option.kind).length > 1;
+    const plain = option.kind.endsWith('_once') && !rivals;
+    const named = plain ? '' : ` --option '${option.optionId}'`;
+    return [`  berth ${verb} ${id}${named}`, oneLine(option.name)] as const;
+  });
+  const width = Math.max(...answers.map(([command]) => command.length));
+  return [
+    `It waits for you: ${oneLine(approval.title, 200)}`,
+    ...(approval.facts ?? []).map(
+      ({ label, value }) => `  ${oneLine(label)}: ${oneLine(value, 200)}`,
+    ),
+    ...answers.map(([command, name]) => `${command.padEnd(width)}  ${name}`),
+  ].join('\n');
 }
 
 /** Resolves with the exit code when the turn ended, or waits for a person. */

@@ -41,6 +41,7 @@ function describe(context: Context, session: Session): string {
     ['model', session.model],
     ['mode', session.mode],
     ['sandbox', [session.sandbox.driver, session.sandbox.phase, session.sandbox.detail].join(' ')],
+    ['held by', session.holder === 'terminal' ? 'a terminal' : undefined],
     ['queued', session.queued === 0 ? undefined : String(session.queued)],
     ['waiting', session.waitingApprovals === 0 ? undefined : String(session.waitingApprovals)],
     ['changes', changes(session)],
@@ -120,11 +121,12 @@ export const create: Run = async (context) => {
     context.tell(context.style.dim(`sending ${from} …`));
     await upload(api, session.id, resolve(context.cwd, from));
   }
-  context.give(await api.sessions.get(session.id), (made) => {
-    const id = shortId(made.id);
+  context.give(await api.sessions.get(session.id), (made) => made.id);
+  if (!context.json) {
+    const id = shortId(session.id);
     const next = prompt === undefined ? `berth send ${id} "…"` : `berth log ${id} --follow`;
-    return `${made.id}\n${context.style.dim(next)}`;
-  });
+    context.tell(context.style.dim(next)); // not in the way of `id=$(berth sessions new …)`
+  }
   return exitCode.ok;
 };
 
