@@ -110,7 +110,12 @@ function querySchema(parameter: QueryParameter): Json {
     case 'uuid':
       return { type: 'string', format: 'uuid' };
     case 'text':
-      return { type: 'string', minLength: 1, maxLength: parameter.max };
+      return {
+        type: 'string',
+        minLength: 1,
+        maxLength: parameter.max,
+        pattern: '^[^\\u0000]*$',
+      };
   }
 }
 
@@ -125,8 +130,9 @@ const headerParameters: Record<RequestHeader, Json> = {
   'If-Match': {
     name: 'If-Match',
     in: 'header',
-    required: true,
-    description: 'The version that is changed, as the `ETag` gave it.',
+    // Needed, but its absence has an answer of its own: 428.
+    required: false,
+    description: 'The version that is changed, as the `ETag` gave it. Without it: 428.',
     schema: { type: 'string', pattern: '^"[0-9]{1,9}"$' },
   },
   'If-Match-ETag': {

@@ -277,10 +277,11 @@ export const me = z.object({
 });
 export type Me = z.infer<typeof me>;
 
-export const createTicket = z.strictObject({
-  for: z.enum(['channels', 'terminal']),
-  terminalId: z.optional(uuid),
-});
+export const createTicket = z.discriminatedUnion('for', [
+  z.strictObject({ for: z.literal('channels') }),
+  z.strictObject({ for: z.literal('terminal'), terminalId: uuid }),
+]);
+export type CreateTicket = z.infer<typeof createTicket>;
 export const ticket = z.object({ ticket: z.string(), expiresAt: timestamp });
 export type Ticket = z.infer<typeof ticket>;
 

@@ -66,7 +66,6 @@ export const identityRoutes = {
     // No Idempotency-Key: a ticket that is answered twice would be two people’s.
     body: { schema: createTicket },
     answers: { 201: { about: 'The ticket, for `?ticket=`.', schema: ticket } },
-    problems: ['not-found'],
   },
   createSignInLink: {
     method: 'post',
@@ -82,7 +81,7 @@ export const identityRoutes = {
     method: 'post',
     path: '/api/v1/sign-out',
     tag: 'identity',
-    summary: 'Ends this browser’s session',
+    summary: 'Ends this browser’s session; a token is not touched',
     action: 'read',
     answers: { 204: { about: 'Signed out.' } },
   },

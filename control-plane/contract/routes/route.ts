@@ -78,8 +78,7 @@ export const limit = {
   about: 'How many at most.',
 } as const;
 export const cursor = {
-  kind: 'text',
-  max: 200,
+  kind: 'uuid',
   about: '`nextCursor` of the page before.',
 } as const;
 export const filePath = {

@@ -38,16 +38,26 @@ export function answer(response: ServerResponse, reply: Reply): void {
   else response.end(bytes);
 }
 
+/** What was under way for a client that left was given up: a stream, or a wait. */
+const isAbandoned = (error: unknown): boolean =>
+  error instanceof Error &&
+  (error.name === 'AbortError' || ('code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE'));
+
 /** The one place where an error becomes an answer. What nobody foresaw is logged once, and says nothing of its insides. */
 export function createProblemAnswer(logger: Logger) {
   return (request: Request, response: Response, error: unknown): void => {
     const { requestId, route } = contextOf(request);
     let problem = problemOf(error);
+    const left = response.destroyed;
+    if (left && (problem !== null || isAbandoned(error))) {
+      logger.debug({ err: error, requestId, route }, 'the client went away');
+      return;
+    }
     if (problem === null) {
       logger.error({ err: error, requestId, route }, 'request failed unexpectedly');
       problem = new Problem('internal-error', 'This was not your fault; the log has more.');
     }
-    if (response.headersSent) {
+    if (left || response.headersSent) {
       // Half an answer cannot become a problem; a cut connection says that it is not whole.
       response.destroy();
       return;

@@ -61,7 +61,10 @@ function paramsOf(request: Request, names: readonly string[]): Record<string, st
 
 function goneSignal(response: Response): AbortSignal {
   const gone = new AbortController();
-  response.once('close', () => gone.abort());
+  response.once('close', () => {
+    // It also closes after the last byte of a whole answer.
+    if (!response.writableFinished) gone.abort();
+  });
   return gone.signal;
 }
 

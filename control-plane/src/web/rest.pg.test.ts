@@ -412,13 +412,30 @@ describe('the workspace', () => {
     expect(outside.headers.get('etag')).toBeNull();
   });
 
-  test('an archive is streamed', async () => {
+  test('a download that the client gives up is no fault of the server', async () => {
+    const place = `/api/v1/sessions/${await newSession()}/files/content?path=big`;
+    at.workspaces.files.set('big', Buffer.alloc(64 * 1024 * 1024));
+    const gone = new AbortController();
+    const answer = await fetch(at.url + place, {
+      headers: { authorization: `Bearer ${at.token}` },
+      signal: gone.signal,
+    });
+    const requestId = answer.headers.get('x-request-id') ?? 'none';
+    gone.abort();
+    const about = () => at.lines.filter((line) => line.includes(requestId));
+    await expect.poll(() => about().some((line) => line.includes('"msg":"request"'))).toBe(true);
+    expect(about().filter((line) => line.includes('"level":50'))).toEqual([]);
+    at.workspaces.files.delete('big');
+  });
+
+  test('an archive is streamed, and is not nothing', async () => {
     const place = `/api/v1/sessions/${await newSession()}/files/archive?overwrite=true`;
     const answer = await at.call('PUT', place, {
       body: new Uint8Array(30 * 1024 * 1024),
       headers: { 'content-type': 'application/x-tar' },
     });
     expect(answer.status).toBe(204);
+    expect((await at.call('PUT', place)).status).toBe(400);
     expect(at.workspaces.archives.at(-1)).toEqual({ bytes: 30 * 1024 * 1024, overwrite: true });
   });
 
@@ -435,6 +452,10 @@ describe('the workspace', () => {
       lines: ['tail 3'],
     });
   });
+});
+
+test('nothing of all this was logged as a fault', () => {
+  expect(at.lines.filter((line) => line.includes('"level":50'))).toEqual([]);
 });
 
 test('health, readiness and metrics', async () => {

@@ -1,10 +1,8 @@
-import { Problem } from '@berth/contract';
 import type { Identity } from '../../identity/index.ts';
 import { empty, json } from '../answer.ts';
 import { cookieName, cookieOf } from '../auth.ts';
 import type { Hosts } from '../hosts.ts';
 import type { Mount } from '../mount.ts';
-import { invalid } from '../refusals.ts';
 
 // Secrets stay out of caches on the way.
 const secret = { 'Cache-Control': 'no-store' };
@@ -16,20 +14,8 @@ export function mountIdentity(
   mount('getMe', async ({ actor }) => json(200, await identity.me(actor)));
 
   mount('createTicket', async ({ actor, body }) => {
-    if (body.for === 'channels') {
-      if (body.terminalId !== undefined) {
-        throw invalid('A ticket for channels names no terminal.', [
-          { pointer: '/terminalId', detail: 'is only for terminals' },
-        ]);
-      }
-      return json(201, await identity.createTicket(actor, 'channels'), secret);
-    }
-    if (body.terminalId === undefined) {
-      throw invalid('A ticket for a terminal names it.', [
-        { pointer: '/terminalId', detail: 'is required' },
-      ]);
-    }
-    return json(201, await identity.createTicket(actor, 'terminal', body.terminalId), secret);
+    const terminalId = body.for === 'terminal' ? body.terminalId : undefined;
+    return json(201, await identity.createTicket(actor, body.for, terminalId), secret);
   });
 
   mount('createSignInLink', async ({ actor, body, request }) => {
@@ -39,9 +25,7 @@ export function mountIdentity(
 
   mount('signOut', async ({ request }) => {
     const cookie = cookieOf(request.headers.cookie);
-    if (cookie === undefined)
-      throw new Problem('invalid-request', 'Only a browser’s session is signed out.');
-    await identity.signOut(cookie);
+    if (cookie !== undefined) await identity.signOut(cookie);
     return { ...empty, headers: { 'Set-Cookie': `${cookieName}=; Path=/; Max-Age=0` } };
   });
 

@@ -2,8 +2,10 @@ import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
 import type { Response } from 'express';
 import { empty, json } from '../answer.ts';
+import { hasBody } from '../body.ts';
 import { fileTagOf } from '../conditions.ts';
 import type { Mount } from '../mount.ts';
+import { invalid } from '../refusals.ts';
 import type { TerminalsPort, WorkspacesPort } from '../ports.ts';
 
 /** Bytes of the sandbox are never a page of ours: whatever they are, a browser saves them. */
@@ -72,6 +74,8 @@ export function mountWorkspace(
     return json(200, { etag }, { ETag: `"${etag}"` });
   });
   mount('writeArchive', async ({ actor, params, query, request }) => {
+    if (!hasBody(request))
+      throw invalid('The archive is the body.', [{ pointer: '', detail: 'is required' }]);
     const overwrite = query.overwrite ?? false;
     await workspaces.archive(actor, params.sessionId, request, { overwrite });
     return empty;
