@@ -1,4 +1,5 @@
 import { changed, say, type Core } from './core.ts';
+import { deliveryId } from './delivery.ts';
 import { entryOf } from './entries.ts';
 import { readState, writeFields, writeStatus, type SessionState } from './facts.store.ts';
 import { sessionStatus } from './lifecycle.ts';
@@ -55,8 +56,8 @@ async function stateStatus(core: Core, owned: Owned, state: SessionState): Promi
 /** After a reconnect or a bind: everything that the runner may have missed. It answers from its journal what it has. */
 export async function resend(core: Core, owned: Owned): Promise<void> {
   for (const turn of await turnsInFlight(core.pool, owned.sessionId)) {
-    core.runner.turn(owned.sessionId, turn.id, turn.prompt);
-    if (owned.cancelling === turn.id) core.runner.cancel(owned.sessionId, turn.id);
+    core.runner.turn(owned.sessionId, deliveryId(turn), turn.prompt);
+    if (owned.cancelling === turn.id) core.runner.cancel(owned.sessionId, deliveryId(turn));
   }
   const decisions = await decisionsToDeliver(core.pool, owned.sessionId);
   for (const { id, option_id, note } of decisions)

@@ -150,15 +150,15 @@ export async function decideApproval(
   return rowCount === 1;
 }
 
-/** Returns the state that it has after it: the runner's word does not undo a decision. */
+/** The runner's word does not undo a decision: `state` is what it is afterwards. Null: no such approval of this session. */
 export async function resolveApproval(
   sql: Sql,
   sessionId: string,
   id: string,
   state: 'superseded' | 'expired',
   at: Date,
-): Promise<Approval['state'] | null> {
-  await sql.query(
+): Promise<{ moved: boolean; state: Approval['state'] } | null> {
+  const { rowCount } = await sql.query(
     `update approval set state = $3, revision = revision + 1, decided_at = $4 where id = $1 and session_id = $2 and state = 'waiting'`,
     [id, sessionId, state, at],
   );
@@ -166,7 +166,35 @@ export async function resolveApproval(
     `select state from approval where id = $1 and session_id = $2`,
     [id, sessionId],
   );
-  return rows[0]?.state ?? null;
+  return rows[0] === undefined ? null : { moved: rowCount === 1, state: rows[0].state };
+}
+
+/** Nobody waits for the questions of a turn that is over. Returns those that still stood. */
+export async function supersedeOfTurn(
+  sql: Sql,
+  sessionId: string,
+  turnId: string,
+  at: Date,
+): Promise<string[]> {
+  const { rows } = await sql.query<{ id: string }>(
+    `update approval set state = 'superseded', revision = revision + 1, decided_at = $3
+      where session_id = $1 and turn_id = $2 and state = 'waiting' returning id`,
+    [sessionId, turnId, at],
+  );
+  return rows.map(({ id }) => id);
+}
+
+export async function resolutionHasEvent(
+  sql: Sql,
+  sessionId: string,
+  id: string,
+): Promise<boolean> {
+  const { rows } = await sql.query(
+    `select 1 from session_event e
+      where e.session_id = $1 and e.kind = 'approval.resolved' and e.payload ->> 'approvalId' = $2 limit 1`,
+    [sessionId, id],
+  );
+  return rows.length > 0;
 }
 
 export async function markDelivered(sql: Sql, ids: readonly string[], at: Date): Promise<void> {
@@ -195,7 +223,7 @@ export async function decisionsToDeliver(
 export async function resolutionsWithoutEvent(sql: Sql, sessionId: string): Promise<ApprovalRow[]> {
   const { rows } = await sql.query<ApprovalRow>(
     `select ${columns} from ${tables}
-      where p.session_id = $1 and p.state = 'decided'
+      where p.session_id = $1 and p.state <> 'waiting'
         and not exists (select 1 from session_event e where e.session_id = $1 and e.kind = 'approval.resolved' and e.payload ->> 'approvalId' = p.id::text)`,
     [sessionId],
   );

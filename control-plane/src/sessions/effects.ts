@@ -1,7 +1,12 @@
 import { eventPayloads, isKnownKind, type EventKind, type Payload } from '@berth/contract';
 import type { SourceItem } from '@berth/contract/link';
 import * as z from 'zod/mini';
-import { insertApproval, resolveApproval } from './approvals.store.ts';
+import {
+  insertApproval,
+  resolutionHasEvent,
+  resolveApproval,
+  supersedeOfTurn,
+} from './approvals.store.ts';
 import type { Core } from './core.ts';
 import { entryOf, turnEnded, userMessage } from './entries.ts';
 import {
@@ -115,18 +120,8 @@ async function known(
       return turnEndedBy(core, owned, item, as(kind), at);
     case 'approval.requested':
       return approvalRequested(core, owned, item, at);
-    case 'approval.resolved': {
-      const { approvalId, state } = as(kind);
-      if (state === 'decided') return nothing;
-      const now = await resolveApproval(
-        core.pool,
-        owned.sessionId,
-        approvalId,
-        state,
-        new Date(at),
-      );
-      return now === state ? { entries: [asIs], advance: 'approvals' } : nothing;
-    }
+    case 'approval.resolved':
+      return approvalResolvedBy(core, owned, as(kind), asIs, at);
     case 'sandbox.phase':
       return phase(core, owned, as(kind), asIs, at);
     case 'message':
@@ -225,10 +220,40 @@ async function turnEndedBy(
   if (turn?.state !== state) return nothing;
   if (owned.cancelling === turnId) owned.cancelling = null;
   await writeFields(pool, sessionId, { currentTurnId: null });
+  const moot =
+    state === 'unknown' ? [] : await supersedeOfTurn(pool, sessionId, turnId, new Date(at));
+  for (const id of moot) owned.resolved.add(id);
   return {
-    entries: [...owned.log.closeAll(at), { ...base(item, at), ...turnEnded(turn, at) }],
-    advance: 'session',
+    entries: [
+      ...owned.log.closeAll(at),
+      ...moot.map((approvalId) =>
+        entryOf('approval.resolved', { approvalId, state: 'superseded' }, at, turnId),
+      ),
+      { ...base(item, at), ...turnEnded(turn, at) },
+    ],
+    advance: moot.length > 0 ? 'approvals' : 'session',
   };
+}
+
+async function approvalResolvedBy(
+  core: Core,
+  owned: Owned,
+  { approvalId, state }: Payload<'approval.resolved'>,
+  asIs: Entry,
+  at: number,
+): Promise<Effect> {
+  const { pool } = core;
+  const { sessionId } = owned;
+  // A decision is the control plane's to tell, and it did.
+  if (state === 'decided') return nothing;
+  const after = await resolveApproval(pool, sessionId, approvalId, state, new Date(at));
+  if (after?.state !== state) return nothing;
+  const told =
+    !after.moved &&
+    (owned.resolved.has(approvalId) || (await resolutionHasEvent(pool, sessionId, approvalId)));
+  if (told) return nothing;
+  owned.resolved.add(approvalId);
+  return { entries: [asIs], advance: 'approvals' };
 }
 
 const requested = z.omit(eventPayloads['approval.requested'], { revision: true });

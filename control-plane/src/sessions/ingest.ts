@@ -2,6 +2,7 @@ import { Problem } from '@berth/contract';
 import type { SourceItem } from '@berth/contract/link';
 import { advance } from './advance.ts';
 import { say, type Core } from './core.ts';
+import { ofTurn } from './delivery.ts';
 import { turnEnded } from './entries.ts';
 import { deltaOf, effectOf, refusal, type Effect } from './effects.ts';
 import { sessionLimits } from './limits.ts';
@@ -56,8 +57,9 @@ export function createIngest(core: Core, writer: LogWriter): Ingest {
       await writer.drained();
     },
 
-    accepted: (sessionId, turnId) =>
+    accepted: (sessionId, delivery) =>
       core.owner.run(sessionId, async (owned) => {
+        const turnId = owned.deliveries.get(delivery) ?? delivery;
         const at = new Date(core.clock.now());
         await throughOutages(
           () => moveTurn(core.pool, sessionId, turnId, { kind: 'accepted' }, 'accepted', at),
@@ -66,8 +68,9 @@ export function createIngest(core: Core, writer: LogWriter): Ingest {
         core.changes.tell({ teamId: owned.teamId, sessionId, approvals: false });
       }),
 
-    refused: (sessionId, turnId, code, detail) =>
+    refused: (sessionId, delivery, code, detail) =>
       core.owner.run(sessionId, async (owned) => {
+        const turnId = owned.deliveries.get(delivery) ?? delivery;
         const at = core.clock.now();
         const turn = await throughOutages(
           () =>
@@ -90,7 +93,8 @@ async function take(
   items: readonly SourceItem[],
 ): Promise<void> {
   const { log } = owned;
-  for (const item of items) {
+  for (const sent of items) {
+    const item = ofTurn(sent, owned.deliveries);
     // Sent again after a reconnect; it is stored, or queued and will be acknowledged.
     if (item.n <= owned.received) continue;
     if (item.n !== owned.received + 1 || log.lost !== null) {

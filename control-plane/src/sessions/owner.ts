@@ -23,6 +23,10 @@ export interface Owned {
   missedAt: number | null;
   /** The turn that a person wants stopped: told again after a reconnect. */
   cancelling: string | null;
+  /** Approvals whose end was said here: the log may not have it yet. */
+  readonly resolved: Set<string>;
+  /** Deliveries that a person had sent again, and the turn of each. */
+  readonly deliveries: Map<string, string>;
 }
 
 export interface TakeOver {
@@ -148,6 +152,8 @@ export class Owner {
       heardAt: now,
       missedAt: null,
       cancelling: null,
+      resolved: new Set(),
+      deliveries: new Map(),
     };
     owned.log = log;
     owned.sourceId = head.sourceId;
@@ -163,7 +169,8 @@ export class Owner {
   }
 }
 
-function queue(log: SessionLog, entries: readonly Entry[]): Promise<SessionLost | null> {
+/** Resolves after the commit. */
+export function queue(log: SessionLog, entries: readonly Entry[]): Promise<SessionLost | null> {
   return new Promise((resolve) => {
     log.append({ entries, done: resolve });
   });

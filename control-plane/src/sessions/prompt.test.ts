@@ -8,7 +8,7 @@ test.each([
   ['\n\n  Fix  \nmore', 'Fix'],
   ['', 'New session'],
   [' \n\t\n', 'New session'],
-  [`${'word '.repeat(30)}`, `${'word '.repeat(12).trim()}…`],
+  ['word '.repeat(30), `${'word '.repeat(12).trim()}…`],
   ['x'.repeat(100), `${'x'.repeat(60)}…`],
   ['a\u0007b', 'a b'],
 ])('%j → %j', (prompt, title) => {

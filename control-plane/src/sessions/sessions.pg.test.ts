@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import pg from 'pg';
 import { expect, test } from 'vitest';
 import { Problem } from '@berth/contract';
+import { decideApproval } from './approvals.store.ts';
+import { idleTooLong } from './sessions.store.ts';
 import { consumeNext, insertTurn, moveTurn, readTurn } from './turns.store.ts';
 import { until } from './testing/until.ts';
 import { openWorld, type World } from './testing/world.ts';
@@ -62,10 +65,7 @@ test('a session from its creation to the reply of its first message', async () =
 
   const ended = await feature.turns.ended(actor, created.id, turnId, AbortSignal.timeout(5_000));
   expect(ended).toMatchObject({ state: 'done', stopReason: 'end_turn', reply: 'Hello there' });
-  await until(
-    'idle',
-    async () => (await feature.sessions.get(actor, created.id)).status === 'idle',
-  );
+  await until('idle', async () => (await kinds(world, created.id)).at(-1) === 'session.status');
   expect(await kinds(world, created.id)).toEqual([
     'session.status',
     'sandbox.phase',
@@ -96,11 +96,11 @@ test('a session from its creation to the reply of its first message', async () =
   expect(await feature.sessions.exportMarkdown(actor, created.id)).toContain(
     '## Agent\n\nHello there',
   );
-  const rows = await world.db.pool.query(
+  const rows = await world.db.pool.query<{ raw: string | null }>(
     `select raw from session_event where session_id = $1 and kind = 'message.delta'`,
     [created.id],
   );
-  expect(String(rows.rows[0]?.raw)).toContain('{"raw":1}');
+  expect(rows.rows[0]?.raw).toContain('{"raw":1}');
 });
 
 test('the same message twice is one; under its id another text is refused', async () => {
@@ -314,10 +314,125 @@ test('a lost journal leaves the message in question, and a person settles it', a
     state: 'sent',
   });
   await until('sent again', () => runner.delivered.length === 2);
-  runner.say(id, 'turn.started', { turnId }, turnId);
-  runner.say(id, 'turn.ended', { turnId, state: 'done' }, turnId);
+  // Under another id: the runner never delivers one twice. What it says of it is said of the turn.
+  const [, delivery = ''] = runner.delivered;
+  expect(delivery).not.toBe(turnId);
+  await world.restart();
+  runner.say(id, 'turn.started', { turnId: delivery }, delivery);
+  runner.say(id, 'turn.ended', { turnId: delivery, state: 'done' }, delivery);
   await until('the next', () => runner.delivered.includes(next));
-  expect((await kinds(world, id)).filter((kind) => kind === 'message.user')).toHaveLength(1);
+  const settled = await world.feature.turns.ended(actor, id, turnId, AbortSignal.timeout(5_000));
+  expect(settled?.state).toBe('done');
+  const events = await world.events(id);
+  expect(events.filter((e) => e.kind === 'message.user')).toHaveLength(1);
+  expect(events.filter((e) => e.kind === 'turn.ended').map((e) => e.turnId)).toEqual([
+    turnId,
+    turnId,
+  ]);
+  expect(runner.delivered).toHaveLength(3);
+});
+
+test('what died between a row and its event is said by the next process', async () => {
+  await using world = await openWorld();
+  const { actor, db, runner } = world;
+  const id = await world.ready();
+  const turnId = randomUUID();
+  await world.feature.turns.create(actor, id, { id: turnId, prompt: text('ask') });
+  runner.say(id, 'turn.started', { turnId }, turnId);
+  const approvalId = randomUUID();
+  const option = { optionId: 'yes', name: 'Yes', kind: 'allow_once' };
+  runner.say(id, 'approval.requested', { approvalId, title: 'May I?', options: [option] }, turnId);
+  const journal = runner.journal(id);
+  await until('all acknowledged', () => journal.acked === journal.items.length);
+  const at = new Date();
+  const late = randomUUID();
+  await insertTurn(
+    db.pool,
+    { id: late, sessionId: id, prompt: text('x'), promptHash: Buffer.alloc(1), at },
+    actor,
+  );
+  const by = { id: actor.userId, name: actor.userName };
+  await decideApproval(db.pool, {
+    teamId: actor.teamId,
+    id: approvalId,
+    revision: 1,
+    optionId: 'yes',
+    note: null,
+    by,
+    at,
+  });
+  await world.restart();
+  await until('decided', () => runner.decisions.length > 0);
+  await world.restart();
+  const events = await world.events(id);
+  const queued = events.filter((e) => e.kind === 'turn.queued').map((e) => e.turnId);
+  expect(queued).toEqual([turnId, late]);
+  expect(events.filter((e) => e.kind === 'approval.resolved')).toMatchObject([
+    { payload: { approvalId, state: 'decided', by: { name: 'Ada' } } },
+  ]);
+});
+
+test('a turn that ends takes its open questions and its open texts with it, once', async () => {
+  await using world = await openWorld();
+  const { actor, feature, runner } = world;
+  const id = await world.ready();
+  const turnId = randomUUID();
+  await feature.turns.create(actor, id, { id: turnId, prompt: text('ask') });
+  runner.say(id, 'turn.started', { turnId }, turnId);
+  runner.say(id, 'message.delta', { messageId: 'm', text: 'half' }, turnId);
+  const approvalId = randomUUID();
+  const option = { optionId: 'yes', name: 'Yes', kind: 'allow_once' };
+  runner.say(id, 'approval.requested', { approvalId, title: 'May I?', options: [option] }, turnId);
+  runner.say(id, 'turn.ended', { turnId, state: 'cancelled', stopReason: 'cancelled' }, turnId);
+  runner.say(id, 'approval.resolved', { approvalId, state: 'superseded' }, turnId);
+  const turn = await feature.turns.ended(actor, id, turnId, AbortSignal.timeout(5_000));
+  expect(turn).toMatchObject({ state: 'cancelled', reply: 'half' });
+  const journal = runner.journal(id);
+  await until('all acknowledged', () => journal.acked === journal.items.length);
+  await until('idle', async () => (await feature.sessions.get(actor, id)).status === 'idle');
+  const events = await world.events(id);
+  expect(events.filter((e) => e.kind === 'approval.resolved')).toHaveLength(1);
+  expect(events.filter((e) => e.kind === 'message')).toHaveLength(1);
+  await expect(
+    feature.approvals.decide(actor, approvalId, { optionId: 'yes', revision: 1 }),
+  ).rejects.toEqual(code('already-decided'));
+});
+
+test('while the database is away nothing is acknowledged, and afterwards nothing is missing', async () => {
+  await using world = await openWorld();
+  const { actor, feature, runner, db } = world;
+  const id = await world.ready();
+  const turnId = randomUUID();
+  await feature.turns.create(actor, id, { id: turnId, prompt: text('go') });
+  runner.say(id, 'turn.started', { turnId }, turnId);
+  const journal = runner.journal(id);
+  await until('all acknowledged', () => journal.acked === journal.items.length);
+  const name = new URL(db.url).pathname.slice(1);
+  const outside = new URL(db.url);
+  outside.pathname = '/postgres';
+  const admin = new pg.Client({ connectionString: outside.href });
+  await admin.connect();
+  // Nobody may connect any more, and who is connected is thrown out.
+  await admin.query(`alter database ${name} with allow_connections false`);
+  await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = $1`, [
+    name,
+  ]);
+  const before = journal.acked;
+  for (let i = 0; i < 200; i++)
+    runner.say(id, 'message.delta', { messageId: 'm', text: `${String(i)} ` }, turnId);
+  runner.say(id, 'turn.ended', { turnId, state: 'done' }, turnId);
+  await expect(feature.sessions.get(actor, id)).rejects.toEqual(code('not-ready'));
+  await expect(
+    feature.turns.create(actor, id, { id: randomUUID(), prompt: text('now?') }),
+  ).rejects.toEqual(code('not-ready'));
+  expect(journal.acked).toBe(before);
+  await admin.query(`alter database ${name} with allow_connections true`);
+  await admin.end();
+  await until('all acknowledged', () => journal.acked === journal.items.length);
+  const whole = Array.from({ length: 200 }, (_, i) => `${String(i)} `).join('');
+  const turn = await feature.turns.ended(actor, id, turnId, AbortSignal.timeout(5_000));
+  expect(turn).toMatchObject({ state: 'done', reply: whole });
+  expect(runner.drops).toBe(0);
 });
 
 test('a suspended session wakes on a message; a deleted one is gone at once and leaves no row', async () => {
@@ -513,4 +628,17 @@ test('lists are pages, scoped to the team, and patches know their version', asyn
   expect(
     (await feature.sessions.list(actor, { limit: 10, archived: true })).items.map((s) => s.id),
   ).toEqual([id]);
+});
+
+test('an idle session is suspended when its agent says so', async () => {
+  await using world = await openWorld();
+  const { actor, db, feature, time } = world;
+  const [id, other] = [await world.ready(), await world.ready()];
+  expect(await idleTooLong(db.pool, new Date(time.ms + 3_600_000))).toEqual([]);
+  await db.pool.query(`update agent set idle_suspend_ms = 60000 where id = $1`, [world.agentId]);
+  await feature.turns.create(actor, other, { id: randomUUID(), prompt: text('busy') });
+  const due = async (ms: number) => (await idleTooLong(db.pool, new Date(ms))).map((row) => row.id);
+  // The head's time is the database's own.
+  expect(await due(Date.now() - 60_000)).toEqual([]);
+  expect(await due(Date.now() + 120_000)).toEqual([id]);
 });

@@ -4,6 +4,7 @@ import type { Actor } from '../identity/index.ts';
 import { advance } from './advance.ts';
 import { createSession } from './create-session.ts';
 import type { Core } from './core.ts';
+import { deliveryId } from './delivery.ts';
 import { writeFields } from './facts.store.ts';
 import { exportMarkdown } from './markdown.ts';
 import type { EventReader } from './log/replay.ts';
@@ -106,7 +107,7 @@ export function createSessionsService(core: Core, reader: EventReader): Sessions
       await core.owner.run(id, async (owned) => {
         for (const turn of await turnsInFlight(pool, id)) {
           owned.cancelling = turn.id;
-          core.runner.cancel(id, turn.id);
+          core.runner.cancel(id, deliveryId(turn));
         }
       });
       return view(actor, id);

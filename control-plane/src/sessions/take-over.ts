@@ -1,10 +1,11 @@
 import { resolutionsWithoutEvent } from './approvals.store.ts';
-import { say, type Core } from './core.ts';
+import type { Core } from './core.ts';
+import { deliveryId } from './delivery.ts';
 import { approvalResolved, entryOf, turnEnded, turnQueued } from './entries.ts';
 import { loggedStatus, queuedWithoutEvent, readState, recountUsage } from './facts.store.ts';
 import type { Entry } from './log/entry.ts';
-import type { TakeOver } from './owner.ts';
-import { moveTurn, readTurn, turnsInFlight } from './turns.store.ts';
+import { queue, type TakeOver } from './owner.ts';
+import { moveTurn, readTurn, resentTurns, turnsInFlight } from './turns.store.ts';
 
 /**
  * The process before this one may have died between a row and its event. Rows come first everywhere, so what is missing is always an event: it is
@@ -16,6 +17,8 @@ export async function mend(
 ): Promise<void> {
   if (isNew) return;
   const { sessionId } = owned;
+  for (const turn of await resentTurns(core.pool, sessionId))
+    owned.deliveries.set(deliveryId(turn), turn.id);
   const at = core.clock.now();
   const missing: Entry[] = [];
   for (const id of await queuedWithoutEvent(core.pool, sessionId)) {
@@ -34,7 +37,8 @@ export async function mend(
     missing.push(entryOf('session.status', { status, ...(reason === null ? {} : { reason }) }, at));
   }
   await recountUsage(core.pool, sessionId);
-  say(owned, missing);
+  // Committed before anything else is decided: what is said here must not be found missing again.
+  if (missing.length > 0) await queue(owned.log, missing);
 }
 
 /** With its journal the runner lost what it knew of the turn under way. Sending it again could double it: a person decides. */

@@ -169,6 +169,18 @@ export async function consumeNext(sql: Sql, sessionId: string, at: Date): Promis
   return rows[0] ?? null;
 }
 
+/** Sent again by a person. */
+export async function resentTurns(
+  sql: Sql,
+  sessionId: string,
+): Promise<{ id: string; resends: number }[]> {
+  const { rows } = await sql.query<{ id: string; resends: number }>(
+    `select id, resends from turn where session_id = $1 and resends > 0`,
+    [sessionId],
+  );
+  return rows;
+}
+
 export async function turnsInFlight(sql: Sql, sessionId: string): Promise<TurnRow[]> {
   const { rows } = await sql.query<TurnRow>(
     `select ${columns} from turn t where t.session_id = $1 and t.state = any($2::text[]) order by t.sent_at`,
@@ -226,6 +238,19 @@ export async function replyOf(sql: Sql, sessionId: string, turnId: string): Prom
     )
     .filter((text) => text !== '')
     .join('\n\n');
+}
+
+/** Has the log this very end? A turn that was sent again has an `unknown` one too. */
+export async function turnHasEnded(
+  sql: Sql,
+  turn: Pick<TurnRow, 'session_id' | 'id' | 'state'>,
+): Promise<boolean> {
+  const { rows } = await sql.query(
+    `select 1 from session_event e
+      where e.session_id = $1 and e.turn_id = $2 and e.kind = 'turn.ended' and e.payload ->> 'state' = $3 limit 1`,
+    [turn.session_id, turn.id, turn.state],
+  );
+  return rows.length > 0;
 }
 
 /** Has the log an event of this kind for this turn already? */

@@ -3,6 +3,7 @@ import type { ContentBlock, Turn } from '@berth/contract';
 import type { Actor } from '../identity/index.ts';
 import { advance } from './advance.ts';
 import { say, type Core } from './core.ts';
+import { deliveryId } from './delivery.ts';
 import { entryOf, turnEnded, turnQueued } from './entries.ts';
 import { writeFields } from './facts.store.ts';
 import { sessionLimits } from './limits.ts';
@@ -33,10 +34,7 @@ export function createTurns(core: Core): Turns {
   }
   /** Ended for readers: the row says so, and the log has it, and with it everything that came before. */
   async function hasEnded(row: store.TurnRow): Promise<boolean> {
-    return (
-      turnEnds.some((state) => state === row.state) &&
-      (await store.turnHasEvent(pool, row.session_id, row.id, 'turn.ended'))
-    );
+    return turnEnds.some((state) => state === row.state) && (await store.turnHasEnded(pool, row));
   }
   async function view(row: store.TurnRow): Promise<Turn> {
     if (!(await hasEnded(row))) return store.turnView(row);
@@ -142,7 +140,9 @@ export function createTurns(core: Core): Turns {
         if (answer === 'resend') {
           const text = `${actor.userName} had the message sent again.`;
           say(owned, [entryOf('notice', { code: 'turn-resent', text }, at, turnId)]);
-          core.runner.turn(sessionId, turnId, settled.prompt);
+          const delivery = deliveryId(settled);
+          owned.deliveries.set(delivery, turnId);
+          core.runner.turn(sessionId, delivery, settled.prompt);
         } else say(owned, [turnEnded(settled, at)]);
       });
       if (row === null)

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Entry, Stored } from './entry.ts';
-import { merged, openTextsOf, type TextRow } from './fold.ts';
+import { merged, OpenTexts, openTextsOf, type TextRow } from './fold.ts';
 import { SessionLog } from './session-log.ts';
 
 const at = 1_700_000_000_000;
@@ -19,7 +19,7 @@ const newLog = (
     sessionId,
     epoch: 1,
     lastSeq: options.lastSeq ?? 0,
-    open: options.open ?? new Map(),
+    open: options.open ?? new OpenTexts(),
     wake: () => undefined,
   });
 

@@ -1,18 +1,14 @@
 import type { Entry } from './entry.ts';
 import { limits } from './limits.ts';
 
-/**
- * Streamed texts. Pure. A text is open from its first delta until it is closed; closing makes the one `message` or `thought` event that carries the
- * whole text and supersedes the deltas. Replay leaves out every delta below `openFrom`, so `openFrom` may never pass a delta of an open text.
- */
+/** A text that streams: from its first delta until it is closed. */
 export interface OpenText {
   readonly kind: 'message' | 'thought';
   readonly from: number;
-  readonly to: number;
+  to: number;
   readonly turnId?: string;
-  readonly text: string;
+  text: string;
 }
-export type OpenTexts = ReadonlyMap<string, OpenText>;
 
 const texts = { 'message.delta': 'message', 'thought.delta': 'thought' } as const;
 export type DeltaKind = keyof typeof texts;
@@ -24,36 +20,49 @@ export const textKey = (kind: 'message' | 'thought', messageId: string): string 
 export const keyOfDelta = (kind: DeltaKind, messageId: string): string =>
   textKey(texts[kind], messageId);
 
-/** A delta got number `seq`; merged ones get the number of the first. */
-export function withDelta(open: OpenTexts, entry: Entry, seq: number): OpenTexts {
-  if (entry.delta === undefined || !isDeltaKind(entry.kind)) return open;
-  const key = keyOfDelta(entry.kind, entry.delta.messageId);
-  const before = open.get(key);
-  const next: OpenText =
-    before === undefined
-      ? {
-          kind: texts[entry.kind],
-          from: seq,
-          to: seq,
-          text: entry.delta.text,
-          ...(entry.turnId === undefined ? {} : { turnId: entry.turnId }),
-        }
-      : { ...before, to: seq, text: before.text + entry.delta.text };
-  return new Map(open).set(key, next);
-}
+/**
+ * The streamed texts of one session. Closing one makes the `message` or `thought` event that carries the whole text and supersedes its deltas. Replay leaves
+ * out every delta below `from`, so `from` may never pass a delta of an open text. No I/O and no time: the same calls give the same state.
+ */
+export class OpenTexts {
+  // In the order of their first deltas, so that the first entry is the oldest.
+  readonly #texts = new Map<string, OpenText>();
 
-export function without(open: OpenTexts, key: string): OpenTexts {
-  if (!open.has(key)) return open;
-  const next = new Map(open);
-  next.delete(key);
-  return next;
-}
-
-/** First delta of the oldest text that is still open. */
-export function openFrom(open: OpenTexts): number | null {
-  let first: number | null = null;
-  for (const { from } of open.values()) if (first === null || from < first) first = from;
-  return first;
+  /** A delta got number `seq`; a merged one has the number of the row that it joined. */
+  add(entry: Entry, seq: number): void {
+    if (entry.delta === undefined || !isDeltaKind(entry.kind)) return;
+    const { messageId, text } = entry.delta;
+    const key = keyOfDelta(entry.kind, messageId);
+    const known = this.#texts.get(key);
+    if (known !== undefined) {
+      known.to = seq;
+      known.text += text;
+      return;
+    }
+    const { turnId } = entry;
+    const opened: OpenText = { kind: texts[entry.kind], from: seq, to: seq, text };
+    this.#texts.set(key, turnId === undefined ? opened : { ...opened, turnId });
+  }
+  has(key: string): boolean {
+    return this.#texts.has(key);
+  }
+  take(key: string): OpenText | undefined {
+    const text = this.#texts.get(key);
+    this.#texts.delete(key);
+    return text;
+  }
+  /** Oldest first. */
+  keys(): string[] {
+    return [...this.#texts.keys()];
+  }
+  all(): OpenText[] {
+    return [...this.#texts.values()];
+  }
+  /** First delta of the oldest text that is still open. */
+  get from(): number | null {
+    for (const { from } of this.#texts.values()) return from;
+    return null;
+  }
 }
 
 /** The event that closes a text. */
@@ -98,14 +107,14 @@ export interface TextRow {
 }
 /** What was open when the rows from `openFrom` on were written: for whoever takes the session over. */
 export function openTextsOf(rows: readonly TextRow[]): OpenTexts {
-  let open: OpenTexts = new Map();
+  const open = new OpenTexts();
   for (const row of rows) {
     if (isDeltaKind(row.kind)) {
       const { kind, turnId, messageId, text } = row;
       const entry: Entry = { kind, payload: '', at: 0, delta: { messageId, text } };
-      open = withDelta(open, turnId === null ? entry : { ...entry, turnId }, row.seq);
+      open.add(turnId === null ? entry : { ...entry, turnId }, row.seq);
     } else if (row.kind === 'message' || row.kind === 'thought') {
-      open = without(open, textKey(row.kind, row.messageId));
+      open.take(textKey(row.kind, row.messageId));
     }
   }
   return open;

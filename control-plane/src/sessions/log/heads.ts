@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { openTextsOf, type OpenTexts } from './fold.ts';
+import { OpenTexts, openTextsOf } from './fold.ts';
 
 /** The end of a session's log, as the raise of its epoch left it. */
 export interface Head {
@@ -45,7 +45,10 @@ export async function raiseEpoch(
     sourceId: row.source_id,
     previousSourceId: row.previous,
     lastSourceSeq: row.last_source_seq,
-    open: row.open_from === null ? new Map() : await readOpenTexts(pool, sessionId, row.open_from),
+    open:
+      row.open_from === null
+        ? new OpenTexts()
+        : await readOpenTexts(pool, sessionId, row.open_from),
   };
 }
 

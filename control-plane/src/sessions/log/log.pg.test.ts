@@ -327,7 +327,7 @@ describe('reading', () => {
     ]);
     // Another process takes over in the middle and knows what was open.
     const { log: taken, head } = await at.own(id);
-    expect([...head.open.values()].map((t) => t.text)).toEqual(['abc', 'other']);
+    expect(head.open.all().map((t) => t.text)).toEqual(['abc', 'other']);
     expect(log.lost).toMatchObject({ reason: 'fenced' });
     const closed = taken.close('message', 'm', 5);
     await new Promise((done) => taken.append({ entries: closed === null ? [] : [closed], done }));
@@ -364,7 +364,7 @@ describe('reading', () => {
     const { log } = await at.own(id);
     const answers: Promise<unknown>[] = [];
     const viewers: { after: number; got: number[]; live: boolean; resyncs: number }[] = [];
-    let closing: (() => void)[] = [];
+    const closing: (() => void)[] = [];
     for (let n = 1; n <= 3000; n++) {
       answers.push(put(log, n));
       if (n % 10 === 0) await new Promise(setImmediate);
@@ -373,7 +373,7 @@ describe('reading', () => {
         const viewer = { after, got: [] as number[], live: false, resyncs: 0 };
         viewers.push(viewer);
         const feeds = n % 600 === 0 ? here : there;
-        const { close } = await feeds.subscribe(id, after, {
+        const subscribed = await feeds.subscribe(id, after, {
           events: (batch) => viewer.got.push(...batch.map((e) => e.seq)) > 0,
           live: () => {
             viewer.live = true;
@@ -382,7 +382,7 @@ describe('reading', () => {
             viewer.resyncs += 1;
           },
         });
-        closing.push(close);
+        closing.push(() => subscribed.close());
       }
     }
     await Promise.all(answers);
@@ -393,7 +393,6 @@ describe('reading', () => {
     for (const { after, got } of viewers)
       expect(got).toEqual(Array.from({ length: 3000 - after }, (_, i) => after + 1 + i));
     for (const close of closing) close();
-    closing = [];
     // A reader that cannot take more is told where it stands, and dropped.
     const slow = { got: 0, resync: 0 };
     await here.subscribe(id, 0, {

@@ -1,15 +1,5 @@
 import { eventJson, type Entry, type Stored } from './entry.ts';
-import {
-  closing,
-  keyOfDelta,
-  isDeltaKind,
-  merged,
-  openFrom,
-  withDelta,
-  without,
-  textKey,
-  type OpenTexts,
-} from './fold.ts';
+import { closing, isDeltaKind, keyOfDelta, merged, textKey, type OpenTexts } from './fold.ts';
 import { limits } from './limits.ts';
 import type { Batch } from './statement.ts';
 import { isKind, isPayload, storableRaw } from './validate.ts';
@@ -65,7 +55,7 @@ export class SessionLog {
   batch = 0;
   queued = false;
   #lastSeq: number;
-  #open: OpenTexts;
+  readonly #open: OpenTexts;
   #pending: Pending[] = [];
   #lost: SessionLost | null = null;
   readonly #wake: (log: SessionLog, bytes: number) => void;
@@ -90,33 +80,25 @@ export class SessionLog {
   get idle(): boolean {
     return this.#pending.length === 0;
   }
-  get hasOpenTexts(): boolean {
-    return this.#open.size > 0;
-  }
-  isOpen(kind: 'message' | 'thought', messageId: string): boolean {
-    return this.#open.has(textKey(kind, messageId));
-  }
 
   /** Takes the text out of the open ones and gives the event that must be appended next. Null: no such text. */
   close(kind: 'message' | 'thought', messageId: string, at: number): Entry | null {
-    const key = textKey(kind, messageId);
-    const text = this.#open.get(key);
-    if (text === undefined) return null;
-    this.#open = without(this.#open, key);
-    return closing(key, text, at);
+    return this.#close(textKey(kind, messageId), at);
   }
-
+  #close(key: string, at: number): Entry | null {
+    const text = this.#open.take(key);
+    return text === undefined ? null : closing(key, text, at);
+  }
   /** As `close`, for everything that is open, oldest first. */
   closeAll(at: number): Entry[] {
-    const all = [...this.#open].sort(([, a], [, b]) => a.from - b.from);
-    this.#open = new Map();
-    return all.map(([key, text]) => closing(key, text, at));
+    return this.#open
+      .keys()
+      .map((key) => this.#close(key, at))
+      .filter((entry) => entry !== null);
   }
   /** Where the text's deltas stand, for a `message` that came whole and replaces them. */
   takeRange(kind: 'message' | 'thought', messageId: string): { from: number; to: number } | null {
-    const key = textKey(kind, messageId);
-    const text = this.#open.get(key);
-    this.#open = without(this.#open, key);
+    const text = this.#open.take(textKey(kind, messageId));
     return text === undefined ? null : { from: text.from, to: text.to };
   }
 
@@ -136,14 +118,14 @@ export class SessionLog {
       if (unit.done !== undefined) last.done.push(unit.done);
       const bytes = entries.length === 0 ? 0 : (only?.delta?.text.length ?? 0);
       last.bytes += bytes;
-      last.openFrom = openFrom(this.#open);
+      last.openFrom = this.#open.from;
       this.#wake(this, bytes);
       return;
     }
     const from = this.#lastSeq + 1;
     for (const entry of entries) {
       this.#lastSeq += 1;
-      this.#open = withDelta(this.#open, entry, this.#lastSeq);
+      this.#open.add(entry, this.#lastSeq);
     }
     const bytes = entries.reduce((sum, entry) => sum + sizeOf(entry), 0);
     this.#pending.push({
@@ -151,7 +133,7 @@ export class SessionLog {
       from,
       sourceFrom: source,
       sourceTo: source,
-      openFrom: openFrom(this.#open),
+      openFrom: this.#open.from,
       bytes,
       done: unit.done === undefined ? [] : [unit.done],
     });
@@ -167,7 +149,7 @@ export class SessionLog {
     const both = merged(before, entry);
     if (both === null) return false;
     last.entries = [both];
-    this.#open = withDelta(this.#open, entry, last.from);
+    this.#open.add(entry, last.from);
     return true;
   }
 

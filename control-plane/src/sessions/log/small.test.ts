@@ -104,3 +104,10 @@ describe('binary arrays', () => {
     expect(bytes.readInt32BE(30)).toBe(0);
   });
 });
+
+test('a connection that is refused heals, unless its name or password is wrong', () => {
+  const fatal = (code: string) => Object.assign(new Error('x'), { code, severity: 'FATAL' });
+  expect(faultOf(fatal('55000'))).toBe('transient');
+  expect(faultOf(fatal('28P01'))).toBe('bug');
+  expect(faultOf(fatal('3D000'))).toBe('bug');
+});

@@ -9,23 +9,22 @@ export type Fault = 'transient' | 'data' | 'bug';
 /** Connection, rollback (40001, 40P01), resources (53100 disk full), operator (57P01, 57P03), system; then lock timeout and read-only server. */
 const transient = /^(08|40|53|57|58|55P03|25006|25P0)/;
 const data = /^(21|22|54|23514)/;
-const sqlstate = /^[0-9A-Z]{5}$/;
+/** ECONNREFUSED, ECONNRESET, EPIPE, ENOENT (the socket's directory is gone) …; an SQLSTATE never looks like it. */
+const system = /^E[A-Z]+$/;
+/** A wrong password or database does not heal. */
+const refusedForGood = /^(28|3D)/;
+/** The driver's own words carry no code. */
+const words = /connection|timeout|client (was|has) (closed|ended)|not queryable/i;
 
 export function faultOf(error: unknown): Fault {
-  const code =
-    typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-  if (typeof code === 'string') {
-    if (transient.test(code)) return 'transient';
-    if (data.test(code)) return 'data';
-    // ECONNREFUSED, ECONNRESET, ENOENT (the socket's directory is gone), EPIPE …
-    if (/^E[A-Z]{3,}$/.test(code) && !sqlstate.test(code)) return 'transient';
-    if (code === 'EPIPE') return 'transient';
-    return 'bug';
-  }
-  // The driver's own words carry no code.
-  return error instanceof Error &&
-    /connection|timeout|client (was|has) (closed|ended)|not queryable/i.test(error.message)
-    ? 'transient'
-    : 'bug';
+  if (!(error instanceof Error)) return 'bug';
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : null;
+  if (code === null) return words.test(error.message) ? 'transient' : 'bug';
+  if (transient.test(code)) return 'transient';
+  if (data.test(code)) return 'data';
+  if (system.test(code) && code.length > 3) return 'transient';
+  // FATAL ends or refuses the connection: nothing is wrong with what was sent.
+  const fatal = 'severity' in error && error.severity === 'FATAL';
+  return fatal && !refusedForGood.test(code) ? 'transient' : 'bug';
 }
 export const isTransient = (error: unknown): boolean => faultOf(error) === 'transient';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ContentBlock } from '@berth/contract';
-import type { RunnerMethod, SessionSpec, SourceItem } from '@berth/contract/link';
+import type { SessionSpec, SourceItem } from '@berth/contract/link';
 import type { RunnerEvents, RunnerPort } from '../ports.ts';
 
 interface Journal {
@@ -75,12 +75,16 @@ export class FakeRunner implements RunnerPort {
   }
   drop(): void {
     this.drops += 1;
-    this.#reconnecting = this.#reconnecting.then(() => this.reconnect());
+    this.#reconnecting = this.#reconnecting.then(() =>
+      this.reconnect().catch((error: unknown) => {
+        this.failures.push(error);
+      }),
+    );
   }
-  async call<M extends RunnerMethod>(_sessionId: string, method: M, params: unknown) {
+  readonly call: RunnerPort['call'] = async (_sessionId, method, params) => {
     this.calls.push({ method, params });
     return {} as never;
-  }
+  };
 
   journal(sessionId: string): Journal {
     const known = this.journals.get(sessionId) ?? {
