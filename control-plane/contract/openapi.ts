@@ -140,7 +140,7 @@ const headerParameters: Record<RequestHeader, Json> = {
     in: 'header',
     required: false,
     description: 'Refuses when the file is another one by now.',
-    schema: { type: 'string', pattern: '^"[!#-~]{1,200}"$' },
+    schema: { type: 'string', pattern: '^(\\*|"[!#-~]{1,200}")$' },
   },
   Prefer: {
     name: 'Prefer',

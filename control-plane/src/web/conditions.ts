@@ -20,13 +20,12 @@ export function versionOf(ifMatch: string | undefined): number {
   ]);
 }
 
-/** A file's tag without its quotes. */
+/** A file’s tag as the sandbox gave it, quotes and all; `*`: whatever it is, but it must be there. */
 export function fileTagOf(ifMatch: string | undefined): string | undefined {
-  if (ifMatch === undefined) return undefined;
-  const tag = /^"([\x21\x23-\x7e]{1,200})"$/.exec(ifMatch)?.[1];
-  if (tag !== undefined) return tag;
+  if (ifMatch === undefined || ifMatch === '*' || /^"[\x21\x23-\x7e]{1,200}"$/.test(ifMatch))
+    return ifMatch;
   throw invalid('If-Match is not an entity tag.', [
-    { pointer: 'If-Match', detail: 'must be one ETag, in quotes' },
+    { pointer: 'If-Match', detail: 'must be one ETag, in quotes, or *' },
   ]);
 }
 

@@ -122,9 +122,10 @@ test.each([
 ])('If-Match %s is %s', (header, code) => {
   expect(() => versionOf(header)).toThrow(expect.objectContaining({ code }));
 });
-test('a file’s tag is what stands between the quotes', () => {
+test('a file’s tag is passed on as it is', () => {
   expect(fileTagOf(undefined)).toBeUndefined();
-  expect(fileTagOf('"a-1"')).toBe('a-1');
+  expect(fileTagOf('"a-1"')).toBe('"a-1"');
+  expect(fileTagOf('*')).toBe('*');
   expect(() => fileTagOf('a-1')).toThrow(expect.objectContaining({ code: 'invalid-request' }));
 });
 

@@ -61,7 +61,7 @@ export function mountWorkspace(
   mount('readFile', async ({ actor, params, query, response, signal }) => {
     const options = query.rev === undefined ? {} : { rev: query.rev };
     const file = await workspaces.read(actor, params.sessionId, query.path, options);
-    response.setHeader('ETag', `"${file.meta.etag}"`);
+    response.setHeader('ETag', file.meta.etag);
     response.setHeader('Content-Length', file.meta.sizeBytes);
     response.setHeader('Content-Disposition', 'attachment');
     await sendBytes(response, 'application/octet-stream', file.body, signal);
@@ -71,7 +71,7 @@ export function mountWorkspace(
     const ifMatch = fileTagOf(request.headers['if-match']);
     const options = ifMatch === undefined ? {} : { ifMatch };
     const { etag } = await workspaces.write(actor, params.sessionId, query.path, request, options);
-    return json(200, { etag }, { ETag: `"${etag}"` });
+    return json(200, { etag }, { ETag: etag });
   });
   mount('writeArchive', async ({ actor, params, query, request }) => {
     if (!hasBody(request))

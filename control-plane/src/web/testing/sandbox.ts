@@ -71,13 +71,13 @@ export function scriptedWorkspaces() {
     async read(_actor, _sessionId, path) {
       const bytes = files.get(inside(path));
       if (bytes === undefined) throw unknown();
-      return { meta: { sizeBytes: bytes.length, modifiedAtMs: 0, etag: 'e1' }, body: one(bytes) };
+      return { meta: { sizeBytes: bytes.length, modifiedAtMs: 0, etag: '"e1"' }, body: one(bytes) };
     },
     async write(_actor, _sessionId, path, body, { ifMatch }) {
-      if (ifMatch !== undefined && ifMatch !== 'e1')
+      if (ifMatch !== undefined && ifMatch !== '"e1"')
         throw new Problem('version-stale', 'Another file by now.');
       files.set(inside(path), Buffer.concat(await Array.fromAsync(body)));
-      return { etag: 'e2' };
+      return { etag: '"e2"' };
     },
     async archive(_actor, _sessionId, body, { overwrite }) {
       let bytes = 0;
