@@ -20,7 +20,7 @@ const harnesses = createHarnesses({
   harnessesDir: join(repository, 'harnesses'),
   dataDir: cache,
   distDir: join(cache, 'dist'),
-  nodeDir: dirname(process.execPath),
+  nodeDir: dirname(dirname(process.execPath)),
   clock: systemClock,
   logger: { info: () => undefined, error: () => undefined },
 });

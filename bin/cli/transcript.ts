@@ -10,6 +10,7 @@ export function createTranscript(style: Style, options: { prompts: boolean; boot
   const tools = new Map<string, { title: string; kind: string }>();
   let openLine = false;
   let lastPlan = '';
+  let lastPhase = '';
 
   const line = (text: string): string => {
     const before = openLine ? '\n' : '';
@@ -106,9 +107,11 @@ export function createTranscript(style: Style, options: { prompts: boolean; boot
       case 'sandbox.phase': {
         const { phase, detail } = event.payload;
         if (!options.boot && phase !== 'failed' && phase !== 'lost') return '';
-        return line(
-          style.dim(`· sandbox ${phase}${detail === undefined ? '' : `: ${oneLine(detail)}`}`),
-        );
+        const said = `${phase}${detail === undefined ? '' : `: ${oneLine(detail)}`}`;
+        // A download tells its progress every second.
+        if (said === lastPhase) return '';
+        lastPhase = said;
+        return line(style.dim(`· sandbox ${said}`));
       }
       case 'session.status':
         return event.payload.status === 'failed' || event.payload.status === 'lost'

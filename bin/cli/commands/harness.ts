@@ -34,7 +34,7 @@ export const install =
       harnessesDir: join(root, 'harnesses'),
       dataDir,
       distDir: join(root, 'dist'),
-      nodeDir: dirname(process.execPath),
+      nodeDir: dirname(dirname(process.execPath)),
       clock: { now: context.now },
       logger: {
         info: () => undefined,

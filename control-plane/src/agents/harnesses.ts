@@ -27,7 +27,7 @@ export interface HarnessesOptions {
   dataDir: string;
   /** Holds the bundled harnesses, each in a folder of its name. */
   distDir: string;
-  /** Folder of the Node binary that runs npm. */
+  /** Folder of the Node installation (`bin/node`) that runs npm. */
   nodeDir: string;
   logger: Pick<Logger, 'info' | 'error'>;
   clock: Clock;

@@ -94,7 +94,7 @@ async function world(options: { integrity?: string; bin?: string; hang?: boolean
     harnessesDir: join(dir, 'harnesses'),
     dataDir: join(dir, 'data'),
     distDir: join(dir, 'dist'),
-    nodeDir: dirname(process.execPath),
+    nodeDir: dirname(dirname(process.execPath)),
     clock: systemClock,
     logger: { info: () => undefined, error: () => undefined },
     env: { PATH: process.env['PATH'], npm_config_registry: base, HOME: join(dir, 'nobody') },

@@ -50,7 +50,7 @@ export function findNpm(env: InstallOptions['env'], nodeDir: string): string[] {
     const path = join(dir, 'npm');
     if (dir === '' || !existsSync(path)) continue;
     const real = realpathSync(path);
-    return real.endsWith('.js') ? [join(nodeDir, 'node'), real] : [real];
+    return real.endsWith('.js') ? [join(nodeDir, 'bin', 'node'), real] : [real];
   }
   throw new InstallFailed('npm is not on PATH: install npm, then start the session again.');
 }
@@ -61,7 +61,7 @@ const kept =
 
 function npmEnv(options: InstallOptions, home: string): Record<string, string> {
   const env: Record<string, string> = {
-    PATH: [options.nodeDir, options.env['PATH'] ?? ''].join(delimiter),
+    PATH: [join(options.nodeDir, 'bin'), options.env['PATH'] ?? ''].join(delimiter),
     HOME: home,
     npm_config_cache: join(home, 'cache'),
   };
