@@ -116,7 +116,7 @@ export async function createStage(): Promise<Stage> {
     async startRunner() {
       const hellos = stage.control.hellos.length;
       const child = spawn(process.execPath, [resolve(here, '../main.ts'), '--state', stateDir], {
-        stdio: ['ignore', 'inherit', 'inherit'],
+        stdio: 'ignore',
       });
       runner = child;
       await wait('the runner', () => stage.control.hellos.length > hellos && stage.control.connected());
