@@ -80,7 +80,8 @@ export function createCalls(options: {
     }),
   };
   return async (session, method, params) => {
-    if (!isMethod(method)) throw new Refusal('unknown-method', `The runner does not know ${method}.`);
+    if (!isMethod(method))
+      throw new Refusal('unknown-method', `The runner does not know ${method}.`);
     return calls[method](session, params);
   };
 }

@@ -1,4 +1,9 @@
-import { controlFrame, linkProtocol, type ControlFrame, type RunnerFrame } from '@berth/contract/link';
+import {
+  controlFrame,
+  linkProtocol,
+  type ControlFrame,
+  type RunnerFrame,
+} from '@berth/contract/link';
 import WebSocket from 'ws';
 import * as z from 'zod/mini';
 import { limits } from './limits.ts';

@@ -30,7 +30,8 @@ export function createOutbox(options: {
 
   async function pump(): Promise<void> {
     while (sent !== null && sent < journal.durableN) {
-      if (sent - acked > limits.inFlightItems || link.bufferedBytes > limits.linkBufferBytes) return;
+      if (sent - acked > limits.inFlightItems || link.bufferedBytes > limits.linkBufferBytes)
+        return;
       const from: number = sent;
       const items = await journal.read(from + 1);
       const last = items.at(-1);

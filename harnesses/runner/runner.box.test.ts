@@ -54,8 +54,9 @@ describe('turns', () => {
     expect(await stage.ended(turnId)).toMatchObject({ state: 'done', stopReason: 'end_turn' });
     expect(stage.said(turnId)).toBe('helloworld');
     stage.turn('/say again', turnId);
-    await stage.wait('accepted twice', () =>
-      stage.control.frames.filter((frame) => frame.op === 'accepted').length === 2,
+    await stage.wait(
+      'accepted twice',
+      () => stage.control.frames.filter((frame) => frame.op === 'accepted').length === 2,
     );
     expect(stage.diary()).toHaveLength(1);
     expect(stage.control.repeats).toBe(0);
@@ -146,14 +147,21 @@ describe('deaths', () => {
   });
 
   test('an agent that keeps dying fails with its last words, and a person starts it again', async () => {
-    const stage = await ready();
-    const turnId = stage.turn('/exit 7');
+    const stage = await createStage();
+    open = stage;
+    stage.startAgentd();
+    await stage.startRunner();
+    const { harness } = stage.spec();
+    const script = `if [ -e ${stage.home}/well ]; then exec "$0" "$1"; fi; echo broken by design >&2; exit 7`;
+    const [node = '', file = ''] = harness.acp.argv;
+    stage.bind({ harness: { ...harness, acp: { argv: ['sh', '-c', script, node, file] } } });
+    const turnId = stage.turn('/say at last');
     const [failed] = await phase(stage, 'failed');
-    expect(failed?.payload['detail']).toMatch(/exit code 7|not start/);
-    rmSync(join(stage.home, '.rehearsal'), { recursive: true });
+    expect(failed?.payload['detail']).toMatch(/exit code 7.*3 times/);
+    expect(failed?.payload['logs']).toEqual(['broken by design']);
+    writeFileSync(join(stage.home, 'well'), '');
     await stage.control.call(stage.sessionId, 'agent.restart', {});
-    await phase(stage, 'ready', 2);
-    expect(turnId).toBeTruthy();
+    expect(await stage.ended(turnId)).toMatchObject({ state: 'done' });
     whole(stage);
   });
 
@@ -163,10 +171,10 @@ describe('deaths', () => {
     rmSync(join(stage.home, '.rehearsal', 'conversations'), { recursive: true });
     for (const pid of stage.agents()) process.kill(pid, 'SIGKILL');
     await stage.wait('seeding', () => notices(stage).includes('conversation-seeded'));
-    await stage.ended(stage.turn('/say next'));
-    const last = readFileSync(join(stage.home, '.rehearsal', 'diary.jsonl'), 'utf8').trim().split('\n').at(-1);
-    expect(last).toContain('swordfish');
-    whole(stage);
+    stage.turn('/say next');
+    const path = join(stage.home, '.rehearsal', 'diary.jsonl');
+    await stage.wait('the next prompt', () => stage.diary().length === 2);
+    expect(readFileSync(path, 'utf8').trim().split('\n').at(-1)).toContain('swordfish');
   });
 
   test('the sandbox dies and a new generation of it goes on', async () => {
@@ -199,8 +207,10 @@ async function view(stage: Stage, purpose: Extract<StreamPurpose, { kind: 'termi
     socket,
     frames,
     text,
-    keys: (keys: string) => socket.send(encodeTerminalFrame({ type: 'keys', bytes: Buffer.from(keys) })),
-    resize: (cols: number, rows: number) => socket.send(encodeTerminalFrame({ type: 'resize', cols, rows })),
+    keys: (keys: string) =>
+      socket.send(encodeTerminalFrame({ type: 'keys', bytes: Buffer.from(keys) })),
+    resize: (cols: number, rows: number) =>
+      socket.send(encodeTerminalFrame({ type: 'resize', cols, rows })),
   };
 }
 const by = { id: 'u1', name: 'Ada' };
@@ -210,7 +220,12 @@ describe('terminals', () => {
   test('a shell: keys, two viewers, resize in order, exit; it survives the runner', async () => {
     const stage = await ready();
     const terminalId = '00000000-0000-4000-8000-000000000001';
-    await stage.control.call(stage.sessionId, 'terminal.open', { terminalId, kind: 'shell', ...size, by });
+    await stage.control.call(stage.sessionId, 'terminal.open', {
+      terminalId,
+      kind: 'shell',
+      ...size,
+      by,
+    });
     const one = await view(stage, { kind: 'terminal', terminalId, ...size });
     one.keys('echo he""llo\n');
     await stage.wait('echo', () => one.text().includes('hello'));
@@ -239,14 +254,23 @@ describe('terminals', () => {
   test('a flood: nothing lost for a viewer that keeps up, and chat goes on meanwhile', async () => {
     const stage = await ready();
     const terminalId = '00000000-0000-4000-8000-000000000002';
-    await stage.control.call(stage.sessionId, 'terminal.open', { terminalId, kind: 'shell', ...size, by });
+    await stage.control.call(stage.sessionId, 'terminal.open', {
+      terminalId,
+      kind: 'shell',
+      ...size,
+      by,
+    });
     const viewer = await view(stage, { kind: 'terminal', terminalId, ...size });
     viewer.keys('seq 1 300000; echo en""d\n');
     expect(await stage.ended(stage.turn('/say meanwhile'))).toMatchObject({ state: 'done' });
-    await stage.wait('the end', () => {
-      const last = viewer.frames.slice(-20);
-      return last.some((f) => 'bytes' in f && Buffer.from(f.bytes).includes('end'));
-    }, 40_000);
+    await stage.wait(
+      'the end',
+      () => {
+        const last = viewer.frames.slice(-20);
+        return last.some((f) => 'bytes' in f && Buffer.from(f.bytes).includes('end'));
+      },
+      40_000,
+    );
     let next = 0;
     for (const frame of viewer.frames) {
       if (frame.type === 'screen') next = frame.offset;
@@ -260,11 +284,18 @@ describe('terminals', () => {
     const stage = await ready();
     await stage.ended(stage.turn('/say one'));
     const terminalId = '00000000-0000-4000-8000-000000000003';
-    await stage.control.call(stage.sessionId, 'terminal.open', { terminalId, kind: 'agent', ...size, by });
+    await stage.control.call(stage.sessionId, 'terminal.open', {
+      terminalId,
+      kind: 'agent',
+      ...size,
+      by,
+    });
     expect(stage.agents()).toEqual([]);
-    expect(stage.items('agent.session').at(-1)?.payload['holder']).toBe('terminal');
+    const holder = (who: string) =>
+      stage.wait(who, () => stage.items('agent.session').at(-1)?.payload['holder'] === who);
+    await holder('terminal');
     await stage.control.call(stage.sessionId, 'agent.take-back', {});
-    expect(stage.items('agent.session').at(-1)?.payload['holder']).toBe('chat');
+    await holder('chat');
     expect(await stage.ended(stage.turn('/say two'))).toMatchObject({ state: 'done' });
     expect(notices(stage)).toEqual(['handed-over', 'taken-back']);
     whole(stage);
@@ -305,8 +336,12 @@ describe('files and changes', () => {
     ]);
     expect(controls).toEqual([{ meta: { files: 2 } }, { end: true }]);
     await phase(stage, 'ready');
-    expect(await stage.ended(stage.turn('/write a.txt changed\n/write c.txt added'))).toMatchObject({ state: 'done' });
-    await stage.wait('changes', () => stage.items('changes').find(({ payload }) => payload['files'] === 2));
+    expect(await stage.ended(stage.turn('/write a.txt changed\n/write c.txt added'))).toMatchObject(
+      { state: 'done' },
+    );
+    await stage.wait('changes', () =>
+      stage.items('changes').find(({ payload }) => payload['files'] === 2),
+    );
     const changes = await stage.control.call(stage.sessionId, 'changes.list', {});
     expect(changes).toMatchObject({
       files: [
@@ -323,7 +358,9 @@ describe('files and changes', () => {
     expect(base.bytes.toString()).toBe('one\ntwo\n');
     const again = await read(stage, { kind: 'archive.write', overwrite: false }, [tar]);
     expect(again.controls[0]).toMatchObject({ fail: { code: 'workspace-not-empty' } });
-    const bad = await read(stage, { kind: 'archive.write', overwrite: true }, [Buffer.from('no tar')]);
+    const bad = await read(stage, { kind: 'archive.write', overwrite: true }, [
+      Buffer.from('no tar'),
+    ]);
     expect(bad.controls[0]).toMatchObject({ fail: { code: 'bad-archive' } });
     expect(await stage.ended(stage.turn('/say still here'))).toMatchObject({ state: 'done' });
   });
@@ -336,12 +373,18 @@ describe('files and changes', () => {
     const back = await read(stage, { kind: 'file.read', path: '/workspace/f.txt' });
     expect(back.bytes.equals(big)).toBe(true);
     expect(back.controls[0]).toMatchObject({ meta: { sizeBytes: big.length, etag } });
-    const stale = await read(stage, { kind: 'file.write', path: 'f.txt', ifMatch: '"other"' }, [big]);
+    const stale = await read(stage, { kind: 'file.write', path: 'f.txt', ifMatch: '"other"' }, [
+      big,
+    ]);
     expect(stale.controls[0]).toMatchObject({ fail: { code: 'version-stale' } });
     const out = await read(stage, { kind: 'file.read', path: '/workspace/../etc/passwd' });
     expect(out.controls[0]).toMatchObject({ fail: { code: 'outside-workspace' } });
-    await expect(stage.control.call(stage.sessionId, 'files.list', { path: 3 })).rejects.toThrow('invalid-request');
-    await expect(stage.control.call(stage.sessionId, 'no.such', {})).rejects.toThrow('unknown-method');
+    await expect(stage.control.call(stage.sessionId, 'files.list', { path: 3 })).rejects.toThrow(
+      'invalid-request',
+    );
+    await expect(stage.control.call(stage.sessionId, 'no.such', {})).rejects.toThrow(
+      'unknown-method',
+    );
   });
 });
 
@@ -363,7 +406,12 @@ describe('forwarders', () => {
           socketPath: join(stage.socketDir, 'gateway.sock'),
           path: '/v1/chat/completions',
           method: 'POST',
-          headers: { authorization: 'Bearer agent', 'x-api-key': 'agent', 'x-berth-session': 'other', 'x-session-id': 's' },
+          headers: {
+            authorization: 'Bearer agent',
+            'x-api-key': 'agent',
+            'x-berth-session': 'other',
+            'x-session-id': 's',
+          },
         },
         (response) => {
           response.on('data', (chunk: Buffer) => chunks.push(chunk.toString()));
@@ -375,7 +423,10 @@ describe('forwarders', () => {
     });
     expect(chunks).toEqual(['data: 1\n\n', 'data: 2\n\n']); // as they came
     expect(seen[0]?.url).toBe('/gateway/openai/v1/chat/completions');
-    expect(seen[0]?.headers).toMatchObject({ 'x-berth-session': stage.sessionId, 'x-session-id': 's' });
+    expect(seen[0]?.headers).toMatchObject({
+      'x-berth-session': stage.sessionId,
+      'x-session-id': 's',
+    });
     expect(seen[0]?.headers['authorization']).not.toContain('agent');
     expect(seen[0]?.headers['x-api-key']).toBeUndefined();
   });
@@ -404,6 +455,10 @@ describe('forwarders', () => {
 test('a second runner on one state directory refuses', async () => {
   const stage = await ready();
   expect(() =>
-    execFileSync(process.execPath, [join(import.meta.dirname, 'main.ts'), '--state', stage.stateDir], { stdio: 'pipe' }),
+    execFileSync(
+      process.execPath,
+      [join(import.meta.dirname, 'main.ts'), '--state', stage.stateDir],
+      { stdio: 'pipe' },
+    ),
   ).toThrow('another runner');
 });

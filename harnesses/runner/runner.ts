@@ -55,7 +55,8 @@ export async function createRunner(options: {
     last = await options.target();
     return last;
   }
-  const send = (frame: RunnerFrame, taken?: () => void): boolean => link?.send(frame, taken) ?? false;
+  const send = (frame: RunnerFrame, taken?: () => void): boolean =>
+    link?.send(frame, taken) ?? false;
 
   async function openEntry(sessionId: string): Promise<Entry> {
     const about: Log = (fields, message) => log({ sessionId, ...fields }, message);
@@ -66,7 +67,8 @@ export async function createRunner(options: {
       onChange() {
         made?.outbox.hint();
         made?.session?.journalChanged();
-        if (made?.journal.blocked) about({ reason: made.journal.blocked }, 'journal cannot be written');
+        if (made?.journal.blocked)
+          about({ reason: made.journal.blocked }, 'journal cannot be written');
       },
     });
     const outbox = createOutbox({
@@ -192,17 +194,39 @@ export async function createRunner(options: {
     send({ op: 'accepted', sessionId, turnId });
   }
 
-  async function answer(entry: Entry | undefined, frame: Extract<Sessional, { op: 'call' }>): Promise<void> {
+  async function answer(
+    entry: Entry | undefined,
+    frame: Extract<Sessional, { op: 'call' }>,
+  ): Promise<void> {
     const { id } = frame;
     try {
       if (!entry?.session) {
-        send({ op: 'result', id, ok: false, code: 'not-bound', detail: 'The session is not bound on this machine.' });
+        send({
+          op: 'result',
+          id,
+          ok: false,
+          code: 'not-bound',
+          detail: 'The session is not bound on this machine.',
+        });
         return;
       }
-      send({ op: 'result', id, ok: true, value: await call(entry.session, frame.method, frame.params) });
+      send({
+        op: 'result',
+        id,
+        ok: true,
+        value: await call(entry.session, frame.method, frame.params),
+      });
     } catch (error) {
       const { fault, ...refusal } = refusalOf(error);
-      if (fault) log({ sessionId: frame.sessionId, method: frame.method, error: error instanceof Error ? error.stack : String(error) }, 'call failed');
+      if (fault)
+        log(
+          {
+            sessionId: frame.sessionId,
+            method: frame.method,
+            error: error instanceof Error ? error.stack : String(error),
+          },
+          'call failed',
+        );
       send({ op: 'result', id, ok: false, ...refusal });
     }
   }
@@ -283,7 +307,10 @@ export async function createRunner(options: {
       }),
       frame(frame) {
         Promise.resolve(take(frame)).catch((error: unknown) =>
-          log({ op: frame.op, error: error instanceof Error ? error.stack : String(error) }, 'frame failed'),
+          log(
+            { op: frame.op, error: error instanceof Error ? error.stack : String(error) },
+            'frame failed',
+          ),
         );
       },
       up: () => log({}, 'link is up'),

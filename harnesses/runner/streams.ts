@@ -18,15 +18,12 @@ export async function serveStream(options: {
   log: Log;
 }): Promise<void> {
   const { target, streamId, session, purpose, log } = options;
-  const socket = new WebSocket(
-    socketUrl(target.url, `/api/v1/runner/streams/${streamId}`),
-    {
-      headers: bearer(target.credential),
-      handshakeTimeout: limits.streamDialMs,
-      perMessageDeflate: false,
-      maxPayload: 64 * 1024 * 1024,
-    },
-  );
+  const socket = new WebSocket(socketUrl(target.url, `/api/v1/runner/streams/${streamId}`), {
+    headers: bearer(target.credential),
+    handshakeTimeout: limits.streamDialMs,
+    perMessageDeflate: false,
+    maxPayload: 64 * 1024 * 1024,
+  });
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   socket.on('error', (error) => log({ streamId, error: error.message }, 'stream'));
   const early = new Inbox(socket);
@@ -41,9 +38,14 @@ export async function serveStream(options: {
     if (purpose.kind !== 'terminal') control(socket, { end: true });
   } catch (error) {
     const { fault, ...fail } = refusalOf(error);
-    if (fault) log({ streamId, error: error instanceof Error ? error.stack : String(error) }, 'stream failed');
+    if (fault)
+      log(
+        { streamId, error: error instanceof Error ? error.stack : String(error) },
+        'stream failed',
+      );
     control(socket, { fail });
   }
+  socket.resume(); // what nobody read must not stand before the answer to our close
   if (purpose.kind !== 'terminal') socket.close(1000);
   await closed;
 }

@@ -116,7 +116,11 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
       return;
     }
     if (isFields(message)) {
-      const { id, method, result } = message as { id?: unknown; method?: unknown; result?: unknown };
+      const { id, method, result } = message as {
+        id?: unknown;
+        method?: unknown;
+        result?: unknown;
+      };
       if (method === 'session/request_permission') permissionRaw.set(id, raw);
       else if (isFields(result) && typeof result['stopReason'] === 'string')
         promptRaw = { raw, usage: result['usage'] };
@@ -277,7 +281,9 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
 type Kept = { raw: string; usage: unknown } | undefined;
 const rawOf = (kept: Kept): { raw?: string } =>
   kept && kept.raw.length <= limits.rawLine ? { raw: kept.raw } : {};
-function usageOf(kept: Kept): Omit<Extract<PromptOutcome, { kind: 'stopped' }>, 'kind' | 'response'> {
+function usageOf(
+  kept: Kept,
+): Omit<Extract<PromptOutcome, { kind: 'stopped' }>, 'kind' | 'response'> {
   const usage = kept?.usage;
   if (!isFields(usage)) return rawOf(kept);
   const count = (name: string): number | undefined =>

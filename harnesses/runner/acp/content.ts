@@ -18,7 +18,7 @@ export function cut(text: string, limit: number = limits.toolText): string {
 /** Pieces of at most `limit` UTF-16 units that never split a character. */
 export function pieces(text: string, limit: number = limits.textPiece): string[] {
   const out: string[] = [];
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     let end = Math.min(text.length, at + limit);
     const unit = text.charCodeAt(end - 1);
     if (end < text.length && unit >= 0xd800 && unit <= 0xdbff && end - 1 > at) end--;

@@ -14,10 +14,7 @@ export const isFields = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Pure. What a tool call or an update of it says, as our event; only what is in it. `first`: a call that was not seen before. */
-export function toolPayload(
-  update: ToolCall | ToolCallUpdate,
-  first: boolean,
-): Payload<'tool'> {
+export function toolPayload(update: ToolCall | ToolCallUpdate, first: boolean): Payload<'tool'> {
   const payload: Payload<'tool'> = { toolCallId: update.toolCallId };
   if (typeof update.title === 'string') payload.title = cut(update.title, 4000);
   const kind = toolKinds.find((one) => one === update.kind);

@@ -24,7 +24,9 @@ const hopByHop = new Set([
 ]);
 /** Whatever an agent believes to be its key, and what only we may say. */
 const notItsOwn = (name: string): boolean =>
-  /^(authorization|cookie|host|x-api-key|api-key|x-goog-api-key|x-litellm-.*|x-berth-.*|forwarded|x-forwarded-.*)$/.test(name);
+  /^(authorization|cookie|host|x-api-key|api-key|x-goog-api-key|x-litellm-.*|x-berth-.*|forwarded|x-forwarded-.*)$/.test(
+    name,
+  );
 
 /** Pure. The headers that go on, in either direction. */
 export function passing(
@@ -149,5 +151,7 @@ export function createGatewayForwarder(options: {
 function refuse(response: http.ServerResponse, status: number, detail: string): void {
   if (response.destroyed) return;
   response.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
-  response.end(JSON.stringify({ error: { message: `Berth: ${detail}`, type: 'berth', code: status } }));
+  response.end(
+    JSON.stringify({ error: { message: `Berth: ${detail}`, type: 'berth', code: status } }),
+  );
 }

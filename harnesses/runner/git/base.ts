@@ -30,7 +30,9 @@ export interface Base {
   /** For a stream of the patch, after the index was brought up to date. */
   patch(path?: string): Promise<Pick<RunRequest, 'argv' | 'env' | 'cwd'>>;
   /** For a stream of one file of the base. Refuses `not-found`. */
-  show(path: string): Promise<{ sizeBytes: number; etag: string } & Pick<RunRequest, 'argv' | 'env' | 'cwd'>>;
+  show(
+    path: string,
+  ): Promise<{ sizeBytes: number; etag: string } & Pick<RunRequest, 'argv' | 'env' | 'cwd'>>;
 }
 
 const ref = 'refs/heads/base';
@@ -91,7 +93,11 @@ export function createBase(door: Pick<Door, 'run'>, place: Place): Base {
     exists: () => inTurn(exists),
     make: () =>
       inTurn(async () => {
-        await must('init', '--quiet', '--bare', '--initial-branch=base', gitDir);
+        const { GIT_DIR: _dir, GIT_WORK_TREE: _tree, ...plain } = env;
+        const init = ['git', 'init', '--quiet', '--bare', '--initial-branch=base', gitDir];
+        const made = await door.run({ argv: init, env: plain, cwd: '/workspace' });
+        if (made.code !== 0)
+          throw new Refusal('git-failed', `git init: ${made.stderr.trim().slice(-500)}`);
         await must('config', 'core.bare', 'false');
         await must('add', '--all', '--ignore-errors', '.');
         const tree = (await must('write-tree')).trim();
@@ -105,14 +111,36 @@ export function createBase(door: Pick<Door, 'run'>, place: Place): Base {
         if (!(await exists())) return { files: [] };
         await stage();
         const base = (await must('rev-parse', ref)).trim();
-        const diff = await must('diff', '--cached', '--raw', '--numstat', '-z', '-M', '--no-ext-diff', ref);
+        const diff = await must(
+          'diff',
+          '--cached',
+          '--raw',
+          '--numstat',
+          '-z',
+          '-M',
+          '--no-ext-diff',
+          ref,
+        );
         return { base, files: parseDiff(diff) };
       }),
     patch: (path) =>
       inTurn(async () => {
         await stage();
-        const what = ['--cached', '--binary', '--full-index', '--no-color', '--no-ext-diff', '--no-textconv', '--no-renames'];
-        return command('diff', ...what, ref, ...(path === undefined ? [] : ['--', `:(top,literal)${path}`]));
+        const what = [
+          '--cached',
+          '--binary',
+          '--full-index',
+          '--no-color',
+          '--no-ext-diff',
+          '--no-textconv',
+          '--no-renames',
+        ];
+        return command(
+          'diff',
+          ...what,
+          ref,
+          ...(path === undefined ? [] : ['--', `:(top,literal)${path}`]),
+        );
       }),
     show: (path) =>
       inTurn(async () => {

@@ -102,7 +102,13 @@ async function recover(dir: string): Promise<Found | null> {
       continue;
     }
     if (found === null)
-      found = { segments: [], sourceId: head.sourceId, lastN: 0, ledger: emptyLedger, damaged: false };
+      found = {
+        segments: [],
+        sourceId: head.sourceId,
+        lastN: 0,
+        ledger: emptyLedger,
+        damaged: false,
+      };
     found.lastN = head.lastN;
     found.ledger = head.ledger;
     const segment: Segment = {
@@ -132,7 +138,8 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   const found = await recover(dir);
   const damaged = found?.damaged ?? false;
   if (damaged)
-    for (const name of await readdir(dir)) await rename(join(dir, name), join(dir, `damaged-${name}`));
+    for (const name of await readdir(dir))
+      await rename(join(dir, name), join(dir, `damaged-${name}`));
 
   // Numbers of a damaged journal may have been sent: a fresh source never gives one of them out again.
   const kept = damaged ? null : found;

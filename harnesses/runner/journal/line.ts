@@ -20,7 +20,7 @@ export function decodeLines(bytes: Buffer): Lines {
   let goodBytes = 0;
   let bad = false;
   let damaged = false;
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const end = bytes.indexOf(0x0a, at);
     if (end < 0) break;
     const value = decodeLine(bytes.toString('utf8', at, end));

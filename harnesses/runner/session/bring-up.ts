@@ -1,4 +1,8 @@
-import { RequestError, type InitializeResponse, type NewSessionResponse } from '@agentclientprotocol/sdk';
+import {
+  RequestError,
+  type InitializeResponse,
+  type NewSessionResponse,
+} from '@agentclientprotocol/sdk';
 import type { SessionSpec } from '@berth/contract/link';
 import { AgentFault, type Agent } from '../acp/agent.ts';
 import { currentTurn } from '../journal/ledger.ts';
@@ -38,7 +42,10 @@ export async function bringUp(options: {
     await startOver(known !== undefined);
   }
   if (journal.ledger.agentSessionId !== sessionId || journal.ledger.holder !== 'chat')
-    conversation.put({ kind: 'agent.session', payload: { agentSessionId: sessionId, holder: 'chat' } });
+    conversation.put({
+      kind: 'agent.session',
+      payload: { agentSessionId: sessionId, holder: 'chat' },
+    });
   await setMode(agent, sessionId, spec, opened, conversation);
   return sessionId;
 
@@ -86,10 +93,16 @@ export async function bringUp(options: {
     const cause = why ?? 'The agent was restarted';
     if (verdict === 'absent') {
       conversation.next = 'again';
-      conversation.notice('message-resent', `${cause} before it had taken the message in: it was sent again.`);
+      conversation.notice(
+        'message-resent',
+        `${cause} before it had taken the message in: it was sent again.`,
+      );
     } else if (verdict === 'present' && turn.goOns < limits.goOns) {
       conversation.next = 'go-on';
-      conversation.notice('agent-restarted', `${cause} in the middle of the turn and was told to go on.`);
+      conversation.notice(
+        'agent-restarted',
+        `${cause} in the middle of the turn and was told to go on.`,
+      );
     } else if (verdict === 'present') {
       const detail = `${cause} again; it was told to go on ${String(limits.goOns)} times already.`;
       conversation.endTurn(turnId, { state: 'failed', error: { code: 'agent-died', detail } });

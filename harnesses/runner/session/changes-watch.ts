@@ -23,7 +23,8 @@ export function watchChanges(options: {
     const found = await options.base()?.changes();
     if (!found || closed) return;
     const now = summaryOf(found);
-    if (now.files === told.files && now.added === told.added && now.deleted === told.deleted) return;
+    if (now.files === told.files && now.added === told.added && now.deleted === told.deleted)
+      return;
     told = now;
     put({ kind: 'changes', payload: { ...now } });
   }
@@ -37,7 +38,8 @@ export function watchChanges(options: {
     look()
       .catch((error: unknown) => {
         const coped = error instanceof DoorError || error instanceof Refusal;
-        if (!coped || error.code !== 'agentd-gone') log({ error: String(error) }, 'changes unknown');
+        if (!coped || error.code !== 'agentd-gone')
+          log({ error: String(error) }, 'changes unknown');
       })
       .finally(() => {
         looking = false;

@@ -1,4 +1,8 @@
-import type { RequestPermissionResponse, SessionUpdate } from '@agentclientprotocol/sdk';
+import type {
+  RequestPermissionRequest,
+  RequestPermissionResponse,
+  SessionUpdate,
+} from '@agentclientprotocol/sdk';
 import type { ContentBlock } from '@berth/contract';
 import type { SessionSpec } from '@berth/contract/link';
 import type { Agent, AgentEvents, PromptOutcome } from '../acp/agent.ts';
@@ -80,7 +84,11 @@ export function createConversation(options: ConversationOptions): Conversation {
     journal.put(...items);
   }
   const notice = (code: string, text: string): void =>
-    put({ kind: 'notice', payload: { code, text }, ...(running ? { turnId: running.turnId } : {}) });
+    put({
+      kind: 'notice',
+      payload: { code, text },
+      ...(running ? { turnId: running.turnId } : {}),
+    });
   function closeText(): void {
     clearTimeout(quiet);
     const ended = endText(normaliser, context());
@@ -101,13 +109,24 @@ export function createConversation(options: ConversationOptions): Conversation {
     } catch (error) {
       // An update without what its kind must have. The line is kept, the connection lives.
       log({ error: String(error) }, 'update that cannot be read');
-      const payload = { code: 'agent-update', detail: 'The agent sent something that cannot be read.' };
+      const payload = {
+        code: 'agent-update',
+        detail: 'The agent sent something that cannot be read.',
+      };
       put({ kind: 'error', payload, ...(raw.length <= limits.rawLine ? { raw } : {}) });
     }
     clearTimeout(quiet);
     if (running === null && normaliser.open) quiet = setTimeout(closeText, limits.quietMs);
   }
 
+  /** What the question says of its call that was not said before; nothing for a question that is about no call. */
+  function untold(call: RequestPermissionRequest['toolCall']): NewItem['payload'][] {
+    const first = !normaliser.tools.has(call.toolCallId);
+    const telling = call.content?.length || (first && (call.rawInput ?? call.locations?.length));
+    if (!telling) return [];
+    normaliser = { ...normaliser, tools: new Set([...normaliser.tools, call.toolCallId]) };
+    return [{ ...toolPayload(call, first) }];
+  }
   const settleQuestion = (approvalId: string, response: RequestPermissionResponse): void => {
     questions.get(approvalId)?.answer(response);
     questions.delete(approvalId);
@@ -125,20 +144,13 @@ export function createConversation(options: ConversationOptions): Conversation {
       const turnId = running === null ? {} : { turnId: running.turnId };
       closeText();
       // The question may be the only place where an agent describes its call.
-      const call = toolPayload(request.toolCall, !normaliser.tools.has(request.toolCall.toolCallId));
-      normaliser = {
-        ...normaliser,
-        tools: new Set([...normaliser.tools, request.toolCall.toolCallId]),
-      };
-      put(
-        { kind: 'tool', payload: { ...call }, ...turnId },
-        {
-          kind: 'approval.requested',
-          payload: { approvalId, revision: 1, ...turnId, ...approvalOf(request) },
-          ...turnId,
-          ...(raw !== undefined && raw.length <= limits.rawLine ? { raw } : {}),
-        },
-      );
+      const told = untold(request.toolCall);
+      put(...told.map((payload) => ({ kind: 'tool', payload, ...turnId })), {
+        kind: 'approval.requested',
+        payload: { approvalId, revision: 1, ...turnId, ...approvalOf(request) },
+        ...turnId,
+        ...(raw !== undefined && raw.length <= limits.rawLine ? { raw } : {}),
+      });
       withdrawn.addEventListener('abort', () => {
         if (questions.has(approvalId)) supersede(approvalId);
       });
@@ -151,6 +163,9 @@ export function createConversation(options: ConversationOptions): Conversation {
 
   function endTurn(turnId: string, payload: Record<string, unknown>, raw?: string): void {
     closeText();
+    // Some agents never end a call that was refused or cancelled.
+    for (const toolCallId of journal.ledger.tools)
+      put({ kind: 'tool', turnId, payload: { toolCallId, status: 'interrupted' } });
     put({
       kind: 'turn.ended',
       turnId,
@@ -197,8 +212,7 @@ export function createConversation(options: ConversationOptions): Conversation {
     }
     const as = turn.state === 'accepted' ? 'first' : (next ?? 'go-on');
     next = null;
-    let content: ContentBlock[] =
-      as === 'go-on' ? [{ type: 'text', text: goOnText }] : turn.prompt;
+    let content: ContentBlock[] = as === 'go-on' ? [{ type: 'text', text: goOnText }] : turn.prompt;
     if (journal.ledger.seedWanted) {
       const seed = await transcript.tell(turnId);
       if (seed !== '') content = [{ type: 'text', text: `${seed}\n\n` }, ...content];
@@ -215,8 +229,7 @@ export function createConversation(options: ConversationOptions): Conversation {
       // Cancelled before the agent saw it.
       const now = journal.ledger.turns[turnId];
       if (now?.state !== 'open' || now.cancelled) {
-        if (now?.state === 'open')
-          endTurn(turnId, { state: 'cancelled', stopReason: 'cancelled' });
+        if (now?.state === 'open') endTurn(turnId, { state: 'cancelled', stopReason: 'cancelled' });
         return;
       }
       finish(turnId, await agent.prompt(sessionId, content));
@@ -248,7 +261,13 @@ export function createConversation(options: ConversationOptions): Conversation {
     const late = new Promise<boolean>((resolve) => {
       timer = setTimeout(() => resolve(true), spec().harness.timeouts.cancelMs);
     });
-    const overdue = await Promise.race([late, work.done.then(() => false, () => false)]);
+    const overdue = await Promise.race([
+      late,
+      work.done.then(
+        () => false,
+        () => false,
+      ),
+    ]);
     clearTimeout(timer);
     return overdue;
   }
@@ -288,8 +307,7 @@ export function createConversation(options: ConversationOptions): Conversation {
       normaliser = emptyNormaliser(normaliser.mode);
       const turnId = currentTurn(journal.ledger)?.turnId;
       const of = turnId === undefined ? {} : { turnId };
-      if (text)
-        put({ kind: `${text.kind}.end`, payload: { messageId: text.messageId }, ...of });
+      if (text) put({ kind: `${text.kind}.end`, payload: { messageId: text.messageId }, ...of });
       for (const toolCallId of tools)
         put({ kind: 'tool', payload: { toolCallId, status: 'interrupted' }, ...of });
       for (const approvalId of journal.ledger.approvals) supersede(approvalId);

@@ -134,7 +134,12 @@ export async function createSession(options: {
     log,
     launch: () => {
       if (!place) throw new Refusal('sandbox-away', 'The sandbox is not there.');
-      const values = valuesOf(spec, place, secrets, agentSessionId || (journal.ledger.agentSessionId ?? ''));
+      const values = valuesOf(
+        spec,
+        place,
+        secrets,
+        agentSessionId || (journal.ledger.agentSessionId ?? ''),
+      );
       return { ...launch(spec, 'terminal', values), kind: spec.harness.terminal.kind };
     },
     handOver,
@@ -157,7 +162,8 @@ export async function createSession(options: {
         detail: 'The journal on disk was damaged: events may be missing before this one.',
       },
     });
-  if (journal.ledger.holder === 'terminal') state = reduce(state, { kind: 'hold', why: 'terminal' });
+  if (journal.ledger.holder === 'terminal')
+    state = reduce(state, { kind: 'hold', why: 'terminal' });
   const changes = watchChanges({ base: () => base, journal, put, log });
 
   async function handOver(): Promise<void> {
@@ -168,7 +174,10 @@ export async function createSession(options: {
     await until(idle);
     const payload = { agentSessionId: journal.ledger.agentSessionId, holder: 'terminal' };
     put({ kind: 'agent.session', payload });
-    notice('handed-over', 'The conversation is in a terminal now; the chat takes it back when that ends.');
+    notice(
+      'handed-over',
+      'The conversation is in a terminal now; the chat takes it back when that ends.',
+    );
   }
 
   async function prepare(): Promise<void> {
@@ -196,7 +205,8 @@ export async function createSession(options: {
       return;
     }
     const { harness } = spec;
-    if (state.deaths.length > 1) await new Promise((resolve) => setTimeout(resolve, limits.respawnMs));
+    if (state.deaths.length > 1)
+      await new Promise((resolve) => setTimeout(resolve, limits.respawnMs));
     if (announce) phase('agent-starting', `${harness.title} ${harness.version}`);
     let started: Agent | undefined;
     try {
@@ -208,8 +218,16 @@ export async function createSession(options: {
       started = await startAgent({ door, tag, argv, env, cwd: place.workspace, version, events });
       agent = started;
       agent.hold(journal.full);
-      agentSessionId = await bringUp({ agent, spec, cwd: place.workspace, journal, conversation, transcript, why });
-      conversation.setMode(spec.mode);
+      agentSessionId = await bringUp({
+        agent,
+        spec,
+        cwd: place.workspace,
+        journal,
+        conversation,
+        transcript,
+        why,
+      });
+      if (announce) conversation.setMode(spec.mode);
     } catch (error) {
       await failed(started, error);
       return;
@@ -239,7 +257,12 @@ export async function createSession(options: {
     if (closed || !door.here) return;
     const exit = started ? await started.exited : undefined;
     const own = error instanceof Error ? error.message : String(error);
-    died(exit?.code ? `The agent did not start (${describe(exit)})` : `The agent did not start: ${own}`, started);
+    died(
+      exit?.code
+        ? `The agent did not start (${describe(exit)})`
+        : `The agent did not start: ${own}`,
+      started,
+    );
   }
 
   function died(text: string, dead: Agent | undefined): void {
@@ -249,7 +272,11 @@ export async function createSession(options: {
     if (state.agent !== 'failed') return;
     announce = true;
     const logs = dead?.stderr().slice(-20) ?? [];
-    phase('failed', `${text}, ${String(limits.deaths)} times within a minute`, logs.length > 0 ? { logs } : {});
+    phase(
+      'failed',
+      `${text}, ${String(limits.deaths)} times within a minute`,
+      logs.length > 0 ? { logs } : {},
+    );
   }
 
   /** In order, so that its state is on disk; then without asking. */
@@ -288,13 +315,16 @@ export async function createSession(options: {
     const with_ = agent;
     if (!with_) return;
     tell({ kind: 'prompted' });
-    conversation.deliver(with_, agentSessionId).then(
-      () => tell({ kind: 'answered' }),
-      (error: unknown) => {
-        log({ error: String(error) }, 'turn');
-        tell({ kind: 'answered' });
-      },
-    ).finally(() => changes.look());
+    conversation
+      .deliver(with_, agentSessionId)
+      .then(
+        () => tell({ kind: 'answered' }),
+        (error: unknown) => {
+          log({ error: String(error) }, 'turn');
+          tell({ kind: 'answered' });
+        },
+      )
+      .finally(() => changes.look());
   }
 
   async function loop(): Promise<void> {
@@ -311,7 +341,10 @@ export async function createSession(options: {
     }
   }
   const running = loop().catch((error: unknown) => {
-    log({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }, 'session failed');
+    log(
+      { error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
+      'session failed',
+    );
     phase('failed', 'Berth could not go on with this session: see the runner’s log.');
   });
 
@@ -335,7 +368,10 @@ export async function createSession(options: {
       if (!(await conversation.cancel(target ?? null, turnId)) || target === undefined) return;
       stopping = true;
       conversation.endTurn(turnId, { state: 'cancelled', stopReason: 'cancelled' });
-      notice('agent-restarted', 'The agent did not stop when it was asked to: its process was ended.');
+      notice(
+        'agent-restarted',
+        'The agent did not stop when it was asked to: its process was ended.',
+      );
       await target.stop('SIGKILL').finally(() => {
         stopping = false;
       });
@@ -353,14 +389,26 @@ export async function createSession(options: {
       spec = { ...spec, mode };
       if (wanted.restart === true) tell({ kind: 'restart' });
       else if (agent && state.agent === 'up')
-        await setMode(agent, agentSessionId, { harness: { ...spec.harness, model: {} }, mode }, null, conversation);
+        await setMode(
+          agent,
+          agentSessionId,
+          { harness: { ...spec.harness, model: {} }, mode },
+          null,
+          conversation,
+        );
       conversation.setMode(mode);
     },
     async setModel(model) {
       spec = { ...spec, model };
       if (spec.harness.model.restart === true) tell({ kind: 'restart' });
       else if (agent && state.agent === 'up')
-        await setMode(agent, agentSessionId, { harness: { ...spec.harness, modes: {} }, mode: '', model }, null, conversation);
+        await setMode(
+          agent,
+          agentSessionId,
+          { harness: { ...spec.harness, modes: {} }, mode: '', model },
+          null,
+          conversation,
+        );
     },
     async quiesce() {
       tell({ kind: 'hold', why: 'quiesced' });

@@ -53,8 +53,7 @@ export function judge(
   if (wanted === undefined) return 'unknown';
   const known = new Set(delivered);
   const recognised = messages.flatMap((chunks) => recognise(chunks, known));
-  const times = (list: readonly string[]): number =>
-    list.filter((hash) => hash === wanted).length;
+  const times = (list: readonly string[]): number => list.filter((hash) => hash === wanted).length;
   const missing = times(delivered) - times(recognised);
   if (missing <= 0) return 'present';
   if (missing > 1) return 'unknown'; // the same text was sent more often: the agent has dropped some of its past

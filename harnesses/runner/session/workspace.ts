@@ -15,7 +15,10 @@ export async function findPlace(door: Pick<Door, 'run'>): Promise<Place> {
   return { workspace, home, node };
 }
 
-export type Report = (detail: string, progress?: { done: number; total: number; unit: string }) => void;
+export type Report = (
+  detail: string,
+  progress?: { done: number; total: number; unit: string },
+) => void;
 
 const cloneEnv = {
   HTTPS_PROXY: `http://127.0.0.1:${String(loopbackPort.egress)}`,
@@ -125,16 +128,25 @@ async function git(
           output: () => undefined,
           stderr: (bytes) =>
             // Progress overwrites itself with carriage returns.
-            lines.push(Buffer.from(bytes.toString('latin1').replaceAll('\r', '\n'), 'latin1'), (line) => {
-              progress(line);
-              if (cloneProgress(line) === null) said.push(line);
-              if (said.length > 20) said.shift();
-            }),
+            lines.push(
+              Buffer.from(bytes.toString('latin1').replaceAll('\r', '\n'), 'latin1'),
+              (line) => {
+                progress(line);
+                if (cloneProgress(line) === null) said.push(line);
+                if (said.length > 20) said.shift();
+              },
+            ),
           exited(exit, lost) {
             clearTimeout(timer);
             if (!lost) started?.forget();
             if (exit.code === 0) resolve(null);
-            else resolve(said.at(-1) ?? (lost ? 'the sandbox went away' : `git ended with ${String(exit.code ?? exit.signal)}`));
+            else
+              resolve(
+                said.at(-1) ??
+                  (lost
+                    ? 'the sandbox went away'
+                    : `git ended with ${String(exit.code ?? exit.signal)}`),
+              );
           },
         },
       )

@@ -71,7 +71,8 @@ export function createTerminal(options: {
   let exit: ExitView | undefined;
 
   const sizeAt = (offset: number): Mark =>
-    marks.findLast((mark) => mark.offset <= offset) ?? marks[0] ?? { seq, offset, cols: 80, rows: 24 };
+    marks.findLast((mark) => mark.offset <= offset) ??
+    marks[0] ?? { seq, offset, cols: 80, rows: 24 };
   const send = (viewer: Attached, frame: TerminalFrame): void =>
     viewer.socket.send(encodeTerminalFrame(frame), () => pump(viewer));
 
@@ -166,7 +167,8 @@ export function createTerminal(options: {
       pumpAll();
     },
     attach(socket, size, offset) {
-      const start = offset !== undefined && offset >= ring.from && offset <= ring.to ? offset : null;
+      const start =
+        offset !== undefined && offset >= ring.from && offset <= ring.to ? offset : null;
       const viewer: Attached = {
         socket,
         next: start ?? ring.from - 1,

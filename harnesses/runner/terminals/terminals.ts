@@ -36,7 +36,11 @@ export function createTerminals(options: {
   put: (...items: NewItem[]) => void;
   log: (fields: Record<string, unknown>, message: string) => void;
   /** How the agent's own TUI opens this conversation. Refuses while that is not known. */
-  launch: () => { kind: 'attach' | 'handover' | 'none'; argv: string[]; env: Record<string, string> };
+  launch: () => {
+    kind: 'attach' | 'handover' | 'none';
+    argv: string[];
+    env: Record<string, string>;
+  };
   /** Stops the agent, so that the TUI may have the conversation. Refuses in the middle of a turn. */
   handOver: () => Promise<void>;
   handedBack: () => void;
@@ -55,7 +59,10 @@ export function createTerminals(options: {
   }
 
   /** The handlers come before the terminal: its process must exist first. */
-  function wire(id: string): { handlers: ProcessHandlers; made(terminal: Terminal, process: Process): void } {
+  function wire(id: string): {
+    handlers: ProcessHandlers;
+    made(terminal: Terminal, process: Process): void;
+  } {
     let terminal: Terminal | undefined;
     let process: Process | undefined;
     const early: (() => void)[] = [];
@@ -93,7 +100,13 @@ export function createTerminals(options: {
     };
   }
 
-  function add(id: string, kind: 'agent' | 'shell', process: Process, size: { cols: number; rows: number }, from: number): Terminal {
+  function add(
+    id: string,
+    kind: 'agent' | 'shell',
+    process: Process,
+    size: { cols: number; rows: number },
+    from: number,
+  ): Terminal {
     const screen = createScreen({ ...size, scrollback: limits.scrollback });
     const terminal = createTerminal({ id, kind, process, screen, ...size, from, log });
     terminals.set(id, terminal);
@@ -103,7 +116,8 @@ export function createTerminals(options: {
   function makeRoom(): void {
     if (terminals.size + opening.size < limits.terminals) return;
     const ended = [...terminals.values()].find(({ exit }) => exit !== undefined);
-    if (!ended) throw new Refusal('too-many-terminals', `At most ${String(limits.terminals)} terminals.`);
+    if (!ended)
+      throw new Refusal('too-many-terminals', `At most ${String(limits.terminals)} terminals.`);
     terminals.delete(ended.id);
     ended.dispose();
   }
@@ -111,14 +125,21 @@ export function createTerminals(options: {
   async function spawn(request: OpenTerminal): Promise<void> {
     const { terminalId: id, kind, cols, rows } = request;
     const tui = kind === 'agent' ? options.launch() : null;
-    if (tui?.kind === 'none') throw new Refusal('no-terminal', 'This agent has no terminal of its own.');
+    if (tui?.kind === 'none')
+      throw new Refusal('no-terminal', 'This agent has no terminal of its own.');
     if (tui?.kind === 'handover') {
-      if (holder !== null) throw new Refusal('agent-busy', 'Another terminal has the conversation.');
+      if (holder !== null)
+        throw new Refusal('agent-busy', 'Another terminal has the conversation.');
       holder = id;
     }
     try {
       if (tui?.kind === 'handover') await options.handOver();
-      const tries = tui ? [tui.argv] : [['bash', '-l'], ['sh', '-l']];
+      const tries = tui
+        ? [tui.argv]
+        : [
+            ['bash', '-l'],
+            ['sh', '-l'],
+          ];
       const wired = wire(id);
       const start = { tag: `${tagStart}${id}`, cwd: '/workspace', pty: { cols, rows } };
       const process = await firstThatStarts(tries, (argv) =>
@@ -181,7 +202,10 @@ export function createTerminals(options: {
     adopted() {
       for (const id of Object.keys(journal.ledger.terminals))
         if (!terminals.has(id) && !opening.has(id))
-          put({ kind: 'terminal.closed', payload: { terminalId: id, reason: 'the sandbox ended' } });
+          put({
+            kind: 'terminal.closed',
+            payload: { terminalId: id, reason: 'the sandbox ended' },
+          });
       if (holder === null && journal.ledger.holder === 'terminal') giveBack();
     },
     close() {

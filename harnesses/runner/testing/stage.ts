@@ -42,12 +42,9 @@ export interface Stage extends AsyncDisposable {
 /** A runner, an agentd and a control plane's end of the link: real processes, without a sandbox around them. */
 export async function createStage(): Promise<Stage> {
   const dir = await mkdtemp(join(tmpdir(), 'berth-runner-'));
-  const [workspace, home, socketDir, stateDir] = ['w', 'h', 's', 'state'].map((name) => join(dir, name)) as [
-    string,
-    string,
-    string,
-    string,
-  ];
+  const [workspace, home, socketDir, stateDir] = ['w', 'h', 's', 'state'].map((name) =>
+    join(dir, name),
+  ) as [string, string, string, string];
   for (const path of [workspace, home, socketDir, stateDir]) await mkdir(path);
   const control = await startControl(credential);
   const sessionId = randomUUID();
@@ -61,7 +58,9 @@ export async function createStage(): Promise<Stage> {
   const rehearsal = resolve(here, '../../rehearsal');
   const record = z.parse(
     harnessRecord,
-    JSON.parse(readFileSync(join(rehearsal, 'harness.json'), 'utf8').replaceAll('rehearsal.mjs', 'main.ts')),
+    JSON.parse(
+      readFileSync(join(rehearsal, 'harness.json'), 'utf8').replaceAll('rehearsal.mjs', 'main.ts'),
+    ),
   );
 
   const gone = (child: ChildProcess | undefined): Promise<void> =>
@@ -79,9 +78,18 @@ export async function createStage(): Promise<Stage> {
       const found = look();
       if (found !== undefined && found !== false && found !== null) return found;
       if (performance.now() > until) {
-        const log = existsSync(join(stateDir, 'runner.log')) ? readFileSync(join(stateDir, 'runner.log'), 'utf8') : '';
-        const items = stage.items().map(({ n, kind, payload }) => `${String(n)} ${kind} ${JSON.stringify(payload).slice(0, 300)}`);
-        throw new Error(`${what}: did not come\n${items.slice(-30).join('\n')}\n${log.slice(-4000)}`);
+        const log = existsSync(join(stateDir, 'runner.log'))
+          ? readFileSync(join(stateDir, 'runner.log'), 'utf8')
+          : '';
+        const items = stage
+          .items()
+          .map(
+            ({ n, kind, payload }) =>
+              `${String(n)} ${kind} ${JSON.stringify(payload).slice(0, 300)}`,
+          );
+        throw new Error(
+          `${what}: did not come\n${items.slice(-30).join('\n')}\n${log.slice(-4000)}`,
+        );
       }
       await new Promise((tick) => setTimeout(tick, 10));
     }
@@ -119,7 +127,10 @@ export async function createStage(): Promise<Stage> {
         stdio: 'ignore',
       });
       runner = child;
-      await wait('the runner', () => stage.control.hellos.length > hellos && stage.control.connected());
+      await wait(
+        'the runner',
+        () => stage.control.hellos.length > hellos && stage.control.connected(),
+      );
     },
     async killRunner(signal = 'SIGKILL') {
       runner?.kill(signal);
