@@ -9,14 +9,7 @@ import {
 } from './approvals.store.ts';
 import type { Core } from './core.ts';
 import { entryOf, turnEnded, userMessage } from './entries.ts';
-import {
-  addUsage,
-  readAgentOf,
-  readState,
-  terminalKind,
-  writeFields,
-  writePhase,
-} from './facts.store.ts';
+import { addUsage, readAgentOf, readState, writeFields, writePhase } from './facts.store.ts';
 import type { Entry } from './log/entry.ts';
 import { isDeltaKind } from './log/fold.ts';
 import type { Owned } from './owner.ts';
@@ -57,7 +50,11 @@ export function refusal(item: SourceItem, detail: string, at: number): Entry {
 }
 
 const messageEnd = z.object({ messageId: z.string() });
-const agentSession = z.object({ agentSessionId: z.string().check(z.maxLength(1024)) });
+/** `holder`: while the agent's own terminal has the conversation, the chat waits. */
+const agentSession = z.object({
+  agentSessionId: z.optional(z.string().check(z.maxLength(1024))),
+  holder: z.optional(z.enum(['chat', 'terminal'])),
+});
 const changesItem = z.object({ files: z.int(), added: z.int(), deleted: z.int() });
 
 /** Everything but deltas. */
@@ -75,9 +72,9 @@ export async function effectOf(core: Core, owned: Owned, item: SourceItem): Prom
     }
     case 'agent.session': {
       const payload = z.safeParse(agentSession, item.payload);
-      if (!payload.success) return { entries: [refusal(item, 'no agentSessionId', at)] };
+      if (!payload.success) return { entries: [refusal(item, 'not an agent’s session', at)] };
       await writeFields(core.pool, owned.sessionId, payload.data);
-      return nothing;
+      return { entries: [], advance: 'session' };
     }
     case 'changes': {
       const payload = z.safeParse(changesItem, item.payload);
@@ -139,11 +136,6 @@ async function known(
       return { entries: [asIs], advance: 'session' };
     case 'usage':
       return { entries: [asIs], committed: () => used(core, owned, as(kind)) };
-    case 'terminal.opened':
-    case 'terminal.closed': {
-      await terminalMoved(core, owned, kind, as('terminal.opened').terminalId);
-      return { entries: [asIs], advance: 'session' };
-    }
     // These are the control plane's own to say.
     case 'session.status':
     case 'turn.queued':
@@ -153,6 +145,8 @@ async function known(
     case 'thought.delta':
     case 'plan':
     case 'commands':
+    case 'terminal.opened':
+    case 'terminal.closed':
     case 'notice':
     case 'error':
       return { entries: [asIs] };
@@ -223,15 +217,25 @@ async function turnEndedBy(
   const moot =
     state === 'unknown' ? [] : await supersedeOfTurn(pool, sessionId, turnId, new Date(at));
   for (const id of moot) owned.resolved.add(id);
+  // What went through the gateway is counted there; an agent without a model says itself what it used.
+  const agent = usage === undefined ? null : await readAgentOf(pool, sessionId);
+  const own =
+    usage !== undefined &&
+    agent !== null &&
+    core.harnesses.record(agent.harness).protocol === 'none'
+      ? usage
+      : null;
   return {
     entries: [
       ...owned.log.closeAll(at),
+      ...(own === null ? [] : [entryOf('usage', own, at, turnId)]),
       ...moot.map((approvalId) =>
         entryOf('approval.resolved', { approvalId, state: 'superseded' }, at, turnId),
       ),
       { ...base(item, at), ...turnEnded(turn, at) },
     ],
     advance: moot.length > 0 ? 'approvals' : 'session',
+    ...(own === null ? {} : { committed: () => used(core, owned, own) }),
   };
 }
 
@@ -302,7 +306,11 @@ async function phase(
   return { entries: [...closed, asIs], advance: 'session' };
 }
 
-async function used(core: Core, owned: Owned, usage: Payload<'usage'>): Promise<void> {
+async function used(
+  core: Core,
+  owned: Owned,
+  usage: Pick<Payload<'usage'>, 'inputTokens' | 'outputTokens' | 'costUsd'>,
+): Promise<void> {
   const { inputTokens, outputTokens, costUsd } = usage;
   await addUsage(core.pool, owned.sessionId, {
     inputTokens,
@@ -310,18 +318,4 @@ async function used(core: Core, owned: Owned, usage: Payload<'usage'>): Promise<
     costUsd: costUsd ?? '0',
   });
   core.changes.tell({ teamId: owned.teamId, sessionId: owned.sessionId, approvals: false });
-}
-
-/** While the agent's own terminal has the conversation, the chat waits. */
-async function terminalMoved(
-  core: Core,
-  owned: Owned,
-  kind: 'terminal.opened' | 'terminal.closed',
-  terminalId: string,
-): Promise<void> {
-  const agent = await readAgentOf(core.pool, owned.sessionId);
-  if (agent === null || core.harnesses.record(agent.harness).terminal.kind !== 'handover') return;
-  if ((await terminalKind(core.pool, owned.sessionId, terminalId)) !== 'agent') return;
-  const holder = kind === 'terminal.opened' ? 'terminal' : 'chat';
-  await writeFields(core.pool, owned.sessionId, { holder });
 }

@@ -69,10 +69,10 @@ export async function writeFields(
   sql: Sql,
   sessionId: string,
   fields: {
-    agentSessionId?: string;
+    agentSessionId?: string | undefined;
     currentTurnId?: string | null;
     mode?: string;
-    holder?: 'chat' | 'terminal';
+    holder?: 'chat' | 'terminal' | undefined;
     changes?: unknown;
     isolated?: boolean;
     runnerId?: string;
@@ -164,18 +164,6 @@ export async function readAgentOf(sql: Sql, sessionId: string): Promise<AgentOfS
     [sessionId],
   );
   return rows[0] ?? null;
-}
-
-export async function terminalKind(
-  sql: Sql,
-  sessionId: string,
-  terminalId: string,
-): Promise<string | null> {
-  const { rows } = await sql.query<{ kind: string }>(
-    `select kind from terminal where session_id = $1 and id = $2`,
-    [sessionId, terminalId],
-  );
-  return rows[0]?.kind ?? null;
 }
 
 /** Committed before the event that names it; the same output has the same id, so that a repeat finds it there. */

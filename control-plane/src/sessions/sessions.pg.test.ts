@@ -630,6 +630,32 @@ test('lists are pages, scoped to the team, and patches know their version', asyn
   ).toEqual([id]);
 });
 
+test('while the agent’s own terminal holds the conversation, the chat waits', async () => {
+  await using world = await openWorld();
+  const { actor, feature, runner } = world;
+  const id = await world.ready();
+  runner.say(id, 'agent.session', { agentSessionId: 'c', holder: 'terminal' });
+  await until(
+    'terminal',
+    async () => (await feature.sessions.get(actor, id)).holder === 'terminal',
+  );
+  const turnId = randomUUID();
+  const usage = { inputTokens: 7, outputTokens: 3 };
+  const { turn } = await feature.turns.create(actor, id, { id: turnId, prompt: text('later') });
+  expect(turn.state).toBe('queued');
+  expect(runner.turns).toEqual([]);
+  runner.say(id, 'agent.session', { agentSessionId: 'c', holder: 'chat' });
+  await until('sent', () => runner.delivered.includes(turnId));
+  // An agent without a model says itself what it used.
+  runner.say(id, 'turn.ended', { turnId, state: 'done', usage }, turnId);
+  await until(
+    'counted',
+    async () => (await feature.sessions.get(actor, id)).usage.inputTokens === 7,
+  );
+  await world.restart();
+  expect((await world.feature.sessions.get(actor, id)).usage).toMatchObject(usage);
+});
+
 test('an idle session is suspended when its agent says so', async () => {
   await using world = await openWorld();
   const { actor, db, feature, time } = world;

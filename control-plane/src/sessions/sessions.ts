@@ -5,7 +5,6 @@ import { advance } from './advance.ts';
 import { createSession } from './create-session.ts';
 import type { Core } from './core.ts';
 import { deliveryId } from './delivery.ts';
-import { writeFields } from './facts.store.ts';
 import { exportMarkdown } from './markdown.ts';
 import type { EventReader } from './log/replay.ts';
 import type { Sessions } from './services.ts';
@@ -119,11 +118,8 @@ export function createSessionsService(core: Core, reader: EventReader): Sessions
     },
     async takeBack(actor, id) {
       await row(actor, id);
+      // The runner says when the chat holds the conversation again.
       await core.runner.call(id, 'agent.take-back', {});
-      await core.owner.run(id, async (owned) => {
-        await writeFields(pool, id, { holder: 'chat' });
-        await advance(core, owned);
-      });
       return view(actor, id);
     },
     async archiveArrived(actor, id) {
