@@ -431,3 +431,19 @@ test('draining closes sockets with 1012', async () => {
   expect((await closed)[0]).toBe(1012);
   await other[Symbol.asyncDispose]();
 });
+
+test('a runner’s link does not keep the server from draining and closing', async () => {
+  const other = await setUp();
+  const link = connect(Number(new URL(other.url).port), '127.0.0.1');
+  const lost = once(link, 'close');
+  link.write(
+    ['GET /api/v1/runner HTTP/1.1', 'Host: localhost', 'Connection: Upgrade', 'Upgrade: websocket']
+      .concat('', '')
+      .join('\r\n'),
+  );
+  expect(String((await once(link, 'data'))[0])).toContain('101');
+  link.resume();
+  await other.web.drain(60_000);
+  await other[Symbol.asyncDispose]();
+  await lost;
+});

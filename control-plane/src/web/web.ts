@@ -1,5 +1,7 @@
 import { createServer } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { NextFunction, Request, Response } from 'express';
 import express from 'express';
 import helmet from 'helmet';
@@ -74,6 +76,14 @@ export interface Web extends AsyncDisposable {
   readonly app: express.Express;
 }
 
+const wait = (ms: number, signal: AbortSignal) =>
+  new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 const probes = new Set(['/healthz', '/readyz', '/metrics']);
 
 export function createWeb(options: WebOptions): Web {
@@ -142,7 +152,22 @@ export function createWeb(options: WebOptions): Web {
     { requestTimeout: 0, headersTimeout: limits.headersTimeoutMs, keepAliveTimeout: 65_000 },
     app,
   );
-  server.on('upgrade', (request, socket, head) => sockets.upgrade(request, socket, head));
+  // Node does not count what was upgraded, nor close it: a runner's link would keep `close` waiting for ever.
+  const upgraded = new Set<Duplex>();
+  server.on('upgrade', (request, socket, head) => {
+    upgraded.add(socket);
+    socket.once('close', () => upgraded.delete(socket));
+    sockets.upgrade(request, socket, head);
+  });
+  const running = new Set<ServerResponse>();
+  let whenIdle: (() => void) | undefined;
+  server.on('request', (_request, response: ServerResponse) => {
+    running.add(response);
+    response.once('close', () => {
+      running.delete(response);
+      if (running.size === 0) whenIdle?.();
+    });
+  });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET') socket.destroy();
     else refuseRaw(socket, new Problem('invalid-request', 'This is not HTTP as we know it.'));
@@ -165,10 +190,10 @@ export function createWeb(options: WebOptions): Web {
   function close(): Promise<void> {
     closed ??= (async () => {
       clearInterval(sweeper);
-      const ended = server.listening
-        ? new Promise<void>((resolve) => server.close(() => resolve()))
-        : Promise.resolve();
+      // Draining has closed it to new connections already; those that are left end here.
+      const ended = new Promise<void>((resolve) => server.close(() => resolve()));
       sockets.close();
+      for (const socket of upgraded) socket.destroy();
       server.closeAllConnections();
       await Promise.all([ended, sweeping, hub.close()]);
     })();
@@ -193,14 +218,16 @@ export function createWeb(options: WebOptions): Web {
       draining.abort();
       sockets.drain();
       streams.close();
-      if (!server.listening) return;
-      const ended = new Promise<void>((resolve) => server.close(() => resolve()));
-      // A connection that was busy is not closed when its answer ends.
-      const idle = setInterval(() => server.closeIdleConnections(), 50);
-      const late = setTimeout(() => server.closeAllConnections(), ms);
-      await ended;
-      clearInterval(idle);
-      clearTimeout(late);
+      server.close();
+      if (running.size > 0) {
+        const late = new AbortController();
+        const idle = new Promise<void>((resolve) => {
+          whenIdle = resolve;
+        });
+        await Promise.race([idle, wait(ms, late.signal)]);
+        late.abort();
+      }
+      server.closeAllConnections();
     },
     [Symbol.asyncDispose]: close,
   };

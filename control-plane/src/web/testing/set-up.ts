@@ -90,7 +90,10 @@ export async function setUp(config: { publicUrl?: string } = {}) {
     runners: {
       upgrade(request, socket) {
         runnerUpgrades.push(request.url ?? '');
-        socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n');
+        // A link stays open for as long as it is let.
+        if (request.url === '/api/v1/runner')
+          socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n');
+        else socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n');
       },
     },
     meta: () => ({
