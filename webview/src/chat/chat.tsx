@@ -80,7 +80,7 @@ export function ChatView(props: { chat: Chat; newId: () => string; main: boolean
   return (
     <ChatProvider value={context}>
       <Root
-        ref={root as never}
+        ref={root}
         class="chat"
         {...(main ? {} : { 'aria-label': 'Chat' })}
         onKeyDown={(event: KeyboardEvent) => {

@@ -1,64 +1,21 @@
 import { codeOf, explain } from '@berth/client';
 import type { Agent } from '@berth/contract';
-import type { ComponentChildren, JSX } from 'preact';
+import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Button } from '../ui/button.tsx';
 import { Dropdown, RadioGroup, TextArea, TextField } from '../ui/form.tsx';
-import { Icon, IconButton, LinkButton } from '../ui/icon.tsx';
+import { Icon, LinkButton } from '../ui/icon.tsx';
 import type { Place } from './address.ts';
 import {
   agentOf,
   faultsOf,
   fieldsOf,
-  opensEverything,
   titleOf,
   type AgentFields,
   type FieldName,
 } from './agent-fields.ts';
+import { Field, HostRows, idleChoices, modes } from './agent-form-parts.tsx';
 import type { Desk, DeskState } from './desk.ts';
-
-const idleChoices = [
-  { value: '', label: 'Never' },
-  { value: '10', label: '10 minutes' },
-  { value: '30', label: '30 minutes' },
-  { value: '60', label: '1 hour' },
-  { value: '480', label: '8 hours' },
-];
-const modes = [
-  {
-    value: 'ask',
-    label: 'Ask first',
-    detail: 'A person decides before the agent writes or runs something.',
-  },
-  {
-    value: 'auto',
-    label: 'Auto',
-    detail: 'The agent decides. Sandbox and egress list are the limits.',
-  },
-];
-
-function Field(props: {
-  name: FieldName;
-  label: string;
-  help?: string;
-  fault: string | undefined;
-  children: ComponentChildren;
-}): JSX.Element {
-  const { name, label, help, fault, children } = props;
-  return (
-    <div class="ff">
-      <div class="lab">{label}</div>
-      {help ? <div class="help">{help}</div> : null}
-      {children}
-      {fault ? (
-        <div class="err" id={`${name}-fault`} role="alert">
-          <Icon name="error" />
-          <span>{fault}</span>
-        </div>
-      ) : null}
-    </div>
-  );
-}
 
 export function AgentForm(props: {
   desk: Desk;
@@ -254,40 +211,12 @@ export function AgentForm(props: {
           <div class="ff">
             <div class="lab">Egress</div>
             <div class="help">Hosts that the sandbox may reach. Everything else is blocked.</div>
-            {fields.hosts.map((host, index) => {
-              const name: FieldName = `host-${index}`;
-              const fault = shown(name);
-              return (
-                <div key={index}>
-                  <div class="hostrow">
-                    <TextField
-                      id={`agent-${name}`}
-                      label={`Host ${index + 1}`}
-                      value={host}
-                      invalid={fault !== undefined}
-                      onChange={(value) => put({ hosts: fields.hosts.with(index, value) })}
-                      onLeave={leave(name)}
-                    />
-                    <IconButton
-                      icon="close"
-                      label={`Remove ${host || `host ${index + 1}`}`}
-                      onPress={() => put({ hosts: fields.hosts.filter((_, at) => at !== index) })}
-                    />
-                  </div>
-                  {fault ? (
-                    <div class="err" role="alert">
-                      <Icon name="error" />
-                      <span>{fault}</span>
-                    </div>
-                  ) : opensEverything(host) ? (
-                    <div class="warn">
-                      <Icon name="warning" tone="waiting" />
-                      <span>This opens every host. The agent could send code anywhere.</span>
-                    </div>
-                  ) : null}
-                </div>
-              );
-            })}
+            <HostRows
+              hosts={fields.hosts}
+              faultOf={(index) => shown(`host-${index}`)}
+              onChange={(list) => put({ hosts: list })}
+              onLeave={(index) => leave(`host-${index}`)()}
+            />
             <LinkButton onPress={() => put({ hosts: [...fields.hosts, ''] })}>Add host</LinkButton>
           </div>
           <Field

@@ -35,7 +35,7 @@ export interface DeskState {
 /** What the dashboard's screens work with: what is, kept up to date, and what can be done. */
 export interface Desk {
   readonly state: Observable<DeskState>;
-  newId(): string;
+  readonly newId: () => string;
   createSession(agentId: string, prompt: ContentBlock[]): Promise<Session>;
   saveAgent(before: Agent | null, agent: NewAgent): Promise<Agent>;
   removeAgent(id: string): Promise<void>;

@@ -45,6 +45,7 @@ export function Sessions(props: {
   if (state.complete && live.length === 0 && !filter.archived)
     return (
       <div class="page">
+        <h1 class="sr">Sessions</h1>
         <div class="blank">
           <h2>No sessions yet</h2>
           <p>A session is one conversation with an agent, in its own sandbox.</p>

@@ -6,10 +6,11 @@ import { createChat } from '../store/chat.ts';
 
 interface EditorApi {
   postMessage(message: CallMessage): void;
+  /** What the editor hands to the extension when it makes this panel again after a reload. */
+  setState(state: { sessionId: string }): void;
 }
 declare global {
   // Given by VS Code to its webviews, once.
-  // eslint-disable-next-line no-var -- a global function can only be declared this way
   var acquireVsCodeApi: (() => EditorApi) | undefined;
 }
 
@@ -17,6 +18,8 @@ declare global {
 export async function startInEditor(root: HTMLElement): Promise<void> {
   const api = globalThis.acquireVsCodeApi?.();
   if (!api) throw new Error('this page was opened outside the editor');
+  const sessionId = document.body.dataset['sessionId'];
+  if (sessionId !== undefined) api.setState({ sessionId });
   const { host, receive } = createRemoteHost((message) => api.postMessage(message));
   window.addEventListener('message', (event: MessageEvent<unknown>) => receive(event.data));
   const chat = createChat({ host, clock: systemClock, schedule: (run, ms) => setTimeout(run, ms) });

@@ -42,12 +42,12 @@ export interface Chat {
   readonly host: Host;
   readonly clock: Clock;
   /** Says hello to the host and shows the session that it asks for. */
-  start(): Promise<void>;
-  open(sessionId: string | null): Promise<void>;
-  loadOlder(): Promise<void>;
+  readonly start: () => Promise<void>;
+  readonly open: (sessionId: string | null) => Promise<void>;
+  readonly loadOlder: () => Promise<void>;
   send(prompt: ContentBlock[], turnId: string): Promise<boolean>;
   /** Runs a call whose refusal is shown to the person. False: it was refused. */
-  attempt(action: Promise<unknown>): Promise<boolean>;
+  readonly attempt: (action: Promise<unknown>) => Promise<boolean>;
   onFocusComposer(listener: () => void): () => void;
   onDraft(listener: DraftListener): () => void;
   close(): void;

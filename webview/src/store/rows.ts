@@ -75,7 +75,7 @@ export function rowsOf(entries: readonly Entry[], previous: Rows = noRows): Rows
   const shared = Math.min(entries.length, previous.entries.length);
   while (same < shared && entries[same] === previous.entries[same]) same += 1;
   // A question changes the row of its tool call, which stands before it but in the same turn.
-  let start = Math.min(same, entries.length - 1);
+  let start = Math.min(same - 1, entries.length - 1);
   while (start > 0 && entries[start]?.kind !== 'user') start -= 1;
   start = Math.max(start, 0);
 

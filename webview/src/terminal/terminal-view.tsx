@@ -168,19 +168,20 @@ function silenceReplies(terminal: Terminal): { dispose(): void }[] {
  * xterm writes its rules into style elements that it makes while it opens. A page whose policy lets only named ones in needs them
  * marked, and xterm has no option for it.
  */
+type CreateElement = (name: string, options?: ElementCreationOptions) => HTMLElement;
 function openWithNonce(terminal: Terminal, element: HTMLElement): void {
   const nonce = document.querySelector<HTMLScriptElement>('script[nonce]')?.nonce ?? '';
   if (nonce === '') {
     terminal.open(element);
     return;
   }
-  const create = document.createElement.bind(document);
-  const marked = (name: string, options?: ElementCreationOptions): HTMLElement => {
-    const made = create(name, options);
+  const own = document as unknown as { createElement: CreateElement };
+  const create = own.createElement;
+  own.createElement = (name, options) => {
+    const made = create.call(document, name, options);
     if (made instanceof HTMLStyleElement) made.nonce = nonce;
     return made;
   };
-  document.createElement = marked as typeof document.createElement;
   try {
     terminal.open(element);
   } finally {

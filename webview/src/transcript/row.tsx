@@ -6,7 +6,8 @@ import { clockTime, inWorkspace } from '../store/format.ts';
 import { groupTitle, type Row } from '../store/rows.ts';
 import { decidedTitle } from '../approvals/words.ts';
 import { ToolRow } from './tool-row.tsx';
-import { AgentRow, BootRow, EndRow, GroupRow, NoticeRow, ThoughtRow, UserRow } from './rows.tsx';
+import { BootRow } from './boot-row.tsx';
+import { AgentRow, EndRow, GroupRow, NoticeRow, ThoughtRow, UserRow } from './rows.tsx';
 
 /** What a row needs to know of the conversation around it, found by the list so that rows stay equal while nothing changes. */
 export interface RowProps {
@@ -24,14 +25,14 @@ export interface RowProps {
   answer: () => string;
 }
 
-export function labelOf(row: Row, me: string | null): string {
+export function labelOf(row: Row): string {
   if (row.kind === 'group') return groupTitle(row.tools);
   const { entry } = row;
   switch (entry.kind) {
     case 'boot':
       return entry.state === 'failed' ? 'The sandbox did not start' : 'Sandbox';
     case 'user':
-      return `${nameOf(entry, me)}, ${clockTime(entry.at)}`;
+      return `${nameOf(entry)}, ${clockTime(entry.at)}`;
     case 'agent':
       return 'Agent';
     case 'thought':
@@ -51,8 +52,7 @@ export function labelOf(row: Row, me: string | null): string {
       return entry.state === 'unknown' ? 'Question: did this message arrive?' : 'Turn ended';
   }
 }
-const nameOf = (entry: Extract<Entry, { kind: 'user' }>, me: string | null): string =>
-  entry.by?.name ?? (me === null ? 'You' : 'You');
+const nameOf = (entry: Extract<Entry, { kind: 'user' }>): string => entry.by?.name ?? 'You';
 
 /** A class for its `shouldComponentUpdate`: while text streams into one row, the others must not be drawn again. */
 export class RowView extends Component<RowProps> {
@@ -77,7 +77,7 @@ export class RowView extends Component<RowProps> {
       case 'boot':
         return <BootRow entry={entry} connected={connected} />;
       case 'user':
-        return <UserRow author={nameOf(entry, me)} at={entry.at} content={entry.content} />;
+        return <UserRow author={nameOf(entry)} at={entry.at} content={entry.content} />;
       case 'agent':
         return <AgentRow entry={entry} />;
       case 'thought':

@@ -60,7 +60,7 @@ export function Transcript(props: {
   const me = state.hello?.me.id ?? null;
 
   // The page before comes when the person nears the top, not before.
-  const first = list.items[0]?.index ?? 0;
+  const first = list.items[0]?.index ?? Infinity;
   useEffect(() => {
     if (hasOlder && first < 15 && rows.length > 0)
       chat.loadOlder().catch((error: unknown) => console.error(error));
@@ -149,11 +149,7 @@ export function Transcript(props: {
                 {...(row?.kind === 'entry' && isAsk(row.entry)
                   ? { 'aria-labelledby': `title-${row.entry.id}` }
                   : {
-                      'aria-label': row
-                        ? labelOf(row, me)
-                        : key === 'next'
-                          ? 'Your message'
-                          : 'Now',
+                      'aria-label': row ? labelOf(row) : key === 'next' ? 'Your message' : 'Now',
                     })}
               >
                 {row ? (

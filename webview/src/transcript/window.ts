@@ -17,12 +17,12 @@ export interface Window {
   readonly items: readonly VirtualItem[];
   readonly height: number;
   readonly following: boolean;
-  measure(node: Element | null): void;
-  toEnd(): void;
-  toIndex(index: number): void;
+  readonly measure: (node: Element | null) => void;
+  readonly toEnd: () => void;
+  readonly toIndex: (index: number) => void;
   /** The part that can be seen, in the list's own pixels. */
   seen(): { top: number; bottom: number };
-  startOf(index: number): number;
+  readonly startOf: (index: number) => number;
 }
 
 /**
@@ -159,6 +159,6 @@ export function useWindow(options: {
       const top = element?.scrollTop ?? 0;
       return { top, bottom: top + (element?.clientHeight ?? 0) };
     },
-    startOf: (index) => list.getOffsetForIndex(index, 'start')?.[0] ?? 0,
+    startOf: (index) => list.measurementsCache[index]?.start ?? 0,
   };
 }

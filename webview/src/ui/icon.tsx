@@ -32,7 +32,7 @@ export function IconButton(props: {
     <button
       type="button"
       class="ib"
-      aria-label={label}
+      {...(children ? {} : { 'aria-label': label })}
       title={title ?? label}
       disabled={disabled === true}
       onClick={onPress}
@@ -40,6 +40,7 @@ export function IconButton(props: {
       {...(tabIndex === undefined ? {} : { tabIndex })}
     >
       <Icon name={icon} />
+      {children ? <span class="sr">{`${label}, `}</span> : null}
       {children}
     </button>
   );
