@@ -110,11 +110,11 @@ test('another team sees nothing and changes nothing', async () => {
   const foreign = { teamId: at.newId() };
   expect((await at.agents.list(foreign, { limit: 50 })).items).toEqual([]);
   for (const attempt of [
-    at.agents.get(foreign, id),
-    at.agents.patch(foreign, id, 1, { name: 'mine' }),
-    at.agents.remove(foreign, id),
+    () => at.agents.get(foreign, id),
+    () => at.agents.patch(foreign, id, 1, { name: 'mine' }),
+    () => at.agents.remove(foreign, id),
   ]) {
-    await expect(attempt).rejects.toMatchObject({ code: 'not-found' });
+    await expect(attempt()).rejects.toMatchObject({ code: 'not-found' });
   }
   expect(await at.agents.get(at.team, id)).toMatchObject({ name: 'Ada', version: 1 });
 });
