@@ -1,8 +1,8 @@
 import { runnerMethods, type RunnerMethod } from '@berth/contract/link';
 import * as z from 'zod/mini';
 import { Refusal } from './git/base.ts';
-import { DoorError } from './agentd/door.ts';
-import type { Session } from './session/session.ts';
+import { DoorError } from './agentd/ports.ts';
+import type { Session } from './session/ports.ts';
 
 /** A path of the protocol: below /workspace, whether it was written absolute or relative to it. */
 export function workspacePath(path: string): string {
@@ -59,7 +59,7 @@ export function createCalls(options: {
       terminals.get(terminalId).screen(),
     ),
     'agent.restart': typed('agent.restart', async (session) => {
-      await session.restartAgent();
+      session.restartAgent();
       return {};
     }),
     'agent.take-back': typed('agent.take-back', async (session) => {

@@ -1,17 +1,14 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ControlFrame, RunnerFrame, SessionSpec } from '@berth/contract/link';
-import { socketName } from '../agentd/protocol.ts';
-import { listen } from './agentd/door.ts';
 import { createCalls, refusalOf } from './calls.ts';
 import type { Clock } from './clock.ts';
-import { createEgressForwarder } from './forwarders/egress.ts';
-import { createGatewayForwarder } from './forwarders/gateway.ts';
 import type { NewId } from './ids.ts';
 import { openJournal, type Journal } from './journal/journal.ts';
 import { createLink, type Link, type LinkTarget } from './link.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
-import { createSession, type Session } from './session/session.ts';
+import { openSandbox } from './sandbox.ts';
+import type { Session } from './session/ports.ts';
 import { serveStream } from './streams.ts';
 
 type Log = (fields: Record<string, unknown>, message: string) => void;
@@ -49,26 +46,27 @@ export async function createRunner(options: {
   const open = new Map<string, Entry>();
   const call = createCalls({ runnerLines: options.runnerLines });
   let last: LinkTarget | null = null;
-  let link: Link | undefined;
+  // Journals may have something to say before there is a link.
+  const wire: { link?: Link } = {};
 
   async function target(): Promise<LinkTarget | null> {
     last = await options.target();
     return last;
   }
   const send = (frame: RunnerFrame, taken?: () => void): boolean =>
-    link?.send(frame, taken) ?? false;
+    wire.link?.send(frame, taken) ?? false;
 
   async function openEntry(sessionId: string): Promise<Entry> {
     const about: Log = (fields, message) => log({ sessionId, ...fields }, message);
-    let made: Entry | undefined;
+    const made: { entry?: Entry } = {};
     const journal = await openJournal({
       dir: join(sessions, sessionId, 'journal'),
       newId,
       onChange() {
-        made?.outbox.hint();
-        made?.session?.journalChanged();
-        if (made?.journal.blocked)
-          about({ reason: made.journal.blocked }, 'journal cannot be written');
+        made.entry?.outbox.hint();
+        made.entry?.session?.journalChanged();
+        if (made.entry?.journal.blocked)
+          about({ reason: made.entry.journal.blocked }, 'journal cannot be written');
       },
     });
     const outbox = createOutbox({
@@ -76,15 +74,16 @@ export async function createRunner(options: {
       journal,
       link: {
         get bufferedBytes() {
-          return link?.bufferedBytes ?? 0;
+          return wire.link?.bufferedBytes ?? 0;
         },
         send,
       },
       log: about,
     });
-    made = { sessionId, journal, outbox, queue: Promise.resolve() };
-    open.set(sessionId, made);
-    return made;
+    const entry: Entry = { sessionId, journal, outbox, queue: Promise.resolve() };
+    made.entry = entry;
+    open.set(sessionId, entry);
+    return entry;
   }
   function entryOf(sessionId: string): Promise<Entry> {
     const known = entries.get(sessionId);
@@ -114,7 +113,23 @@ export async function createRunner(options: {
       await entry.release?.();
       entry.spec = spec;
       try {
-        entry.release = await openSandbox(entry, spec);
+        const { session, close } = await openSandbox({
+          spec,
+          current: () => entry.spec ?? spec,
+          dir: join(sessions, spec.sessionId),
+          journal: entry.journal,
+          upstream: () => last,
+          clock,
+          newId,
+          version,
+          log: (fields, message) => log({ sessionId: spec.sessionId, ...fields }, message),
+        });
+        entry.session = session;
+        entry.release = async () => {
+          delete entry.session;
+          delete entry.release;
+          await close();
+        };
       } catch (error) {
         const detail = `The runner cannot serve this sandbox: ${String(error)}`;
         entry.journal.put({ kind: 'sandbox.phase', payload: { phase: 'failed', detail } });
@@ -122,42 +137,7 @@ export async function createRunner(options: {
       }
       log({ sessionId: spec.sessionId, generation: spec.generation }, 'session bound');
     });
-    if (link?.ready) entry.outbox.resume(0);
-  }
-
-  async function openSandbox(entry: Entry, spec: SessionSpec): Promise<() => Promise<void>> {
-    const { sessionId } = spec;
-    const about: Log = (fields, message) => log({ sessionId, ...fields }, message);
-    const owner = { uid: spec.hostUid, gid: spec.hostGid };
-    const gateway = createGatewayForwarder({ sessionId, upstream: () => last, log: about });
-    const egress = createEgressForwarder({
-      sessionId,
-      target: () => ({
-        socket: (entry.spec ?? spec).egressSocket,
-        token: (entry.spec ?? spec).egressToken,
-      }),
-    });
-    await listen(gateway.server, join(spec.socketDir, socketName.gateway), owner);
-    await listen(egress.server, join(spec.socketDir, socketName.egress), owner);
-    const sessionDir = join(sessions, sessionId);
-    await mkdir(sessionDir, { recursive: true, mode: 0o700 });
-    const session = await createSession({
-      spec,
-      dir: sessionDir,
-      journal: entry.journal,
-      clock,
-      newId,
-      version,
-      log: about,
-    });
-    entry.session = session;
-    return async () => {
-      delete entry.session;
-      delete entry.release;
-      gateway.close();
-      egress.close();
-      await session[Symbol.asyncDispose]();
-    };
+    if (wire.link?.ready) entry.outbox.resume(0);
   }
 
   async function unbind(sessionId: string, purge: boolean): Promise<void> {
@@ -289,7 +269,7 @@ export async function createRunner(options: {
 
   await mkdir(sessions, { recursive: true, mode: 0o700 });
   for (const name of await readdir(sessions)) await entryOf(name);
-  link = createLink({
+  wire.link = createLink({
     target,
     log,
     events: {
@@ -325,7 +305,7 @@ export async function createRunner(options: {
       return [...open.values()].filter(({ session }) => session !== undefined).length;
     },
     async [Symbol.asyncDispose]() {
-      link?.close();
+      wire.link?.close();
       for (const opening of entries.values()) {
         const entry = await opening;
         await entry.queue;

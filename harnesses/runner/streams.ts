@@ -1,11 +1,11 @@
 import type { StreamPurpose } from '@berth/contract/link';
 import WebSocket from 'ws';
-import type { Process } from './agentd/door.ts';
+import type { Process } from './agentd/ports.ts';
 import { refusalOf, workspacePath } from './calls.ts';
 import { Refusal } from './git/base.ts';
 import { limits } from './limits.ts';
 import { bearer, socketUrl, type LinkTarget } from './link.ts';
-import type { Session } from './session/session.ts';
+import type { Session } from './session/ports.ts';
 
 type Log = (fields: Record<string, unknown>, message: string) => void;
 

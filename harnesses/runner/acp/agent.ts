@@ -12,7 +12,7 @@ import {
   type SessionUpdate,
 } from '@agentclientprotocol/sdk';
 import type { ContentBlock } from '@berth/contract';
-import type { Door, Process } from '../agentd/door.ts';
+import type { Door, Process } from '../agentd/ports.ts';
 import type { ExitView } from '../../agentd/protocol.ts';
 import { limits } from '../limits.ts';
 import { toAcp } from './content.ts';
@@ -226,7 +226,7 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
           ? agent.request(methods.agent.session.load, request)
           : agent.request(methods.agent.session.resume, request),
       );
-      return (answer as typeof answer | null | undefined) ?? {};
+      return isFields(answer) ? answer : {};
     },
     async prompt(sessionId, prompt) {
       promptRaw = undefined;

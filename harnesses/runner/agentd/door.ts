@@ -1,5 +1,6 @@
-import { chmod, chown, rm } from 'node:fs/promises';
-import { createServer, type Server, type Socket } from 'node:net';
+import { rm } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import {
   AgentdFrameReader,
   agentdFrame,
@@ -8,73 +9,17 @@ import {
   socketName,
   type AgentdReply,
   type AgentdRequest,
-  type ExitView,
-  type ProcessView,
 } from '../../agentd/protocol.ts';
-import { join } from 'node:path';
 import { limits } from '../limits.ts';
-
-/** A refusal of agentd, or `agentd-gone`: the sandbox went away before it answered. */
-export class DoorError extends Error {
-  readonly code: string;
-  constructor(code: string, detail: string) {
-    super(detail);
-    this.code = code;
-  }
-}
-export interface ProcessHandlers {
-  /** Each byte once, with its offset in the stream; the buffer lives until the call returns. */
-  output(bytes: Buffer, offset: number): void;
-  stderr?(bytes: Buffer): void;
-  /** All of its output was handed out. `lost`: the sandbox ended under it. */
-  exited(exit: ExitView, lost: boolean): void;
-}
-export interface Process {
-  readonly id: number;
-  /** False: much is unsent; wait for `drained`. */
-  write(bytes: Uint8Array): boolean;
-  endInput(): void;
-  resize(cols: number, rows: number): void;
-  kill(signal: 'SIGTERM' | 'SIGKILL' | 'SIGINT' | 'SIGHUP', tree: boolean): void;
-  hold(held: boolean): void;
-  forget(): void;
-}
-export type SpawnRequest = Omit<Extract<AgentdRequest, { op: 'spawn' }>, 'op'>;
-export type RunRequest = Omit<
-  Extract<AgentdRequest, { op: 'run' }>,
-  'op' | 'limitBytes' | 'timeoutMs'
-> & { limitBytes?: number; timeoutMs?: number };
-export type RunResult = Extract<AgentdReply, { op: 'done' }>;
-
-export interface DoorEvents {
-  /** agentd is here; `orphans` are processes that this runner does not know. */
-  here(orphans: ProcessView[]): void;
-  gone(): void;
-}
-/** The runner's end of one sandbox: agentd dials in, and after a break dials in again. */
-export interface Door extends AsyncDisposable {
-  readonly here: boolean;
-  spawn(request: SpawnRequest, handlers: ProcessHandlers): Promise<Process>;
-  /** Takes a process over that an earlier runner started; its output comes from the oldest byte that is left. */
-  adopt(view: ProcessView, handlers: ProcessHandlers): Process;
-  run(request: RunRequest): Promise<RunResult>;
-  /** One request with one answer. */
-  ask(request: Extract<AgentdRequest, { op: 'list' | 'mkdir' }>): Promise<AgentdReply>;
-  /** A file's bytes; `meta` comes before the first. */
-  read(
-    path: string,
-    meta: (meta: Extract<AgentdReply, { op: 'meta' }>) => void,
-    bytes: (chunk: Buffer) => void,
-  ): Promise<void>;
-  write(path: string, ifMatch?: string): Upload;
-  drained(): Promise<void>;
-}
-export interface Upload {
-  send(bytes: Uint8Array): boolean;
-  /** Resolves with the file's etag once it stands in place. */
-  finish(): Promise<string>;
-  readonly failed: Promise<never>;
-}
+import { listen } from './listen.ts';
+import {
+  DoorError,
+  type Door,
+  type DoorEvents,
+  type Process,
+  type ProcessHandlers,
+  type RunResult,
+} from './ports.ts';
 
 interface Known {
   handlers: ProcessHandlers;
@@ -212,7 +157,12 @@ export async function createDoor(options: {
   }
 
   const path = join(options.socketDir, socketName.agentd);
-  const server = createServer(accept);
+  const early: Socket[] = [];
+  let started = false;
+  const server = createServer((incoming) => {
+    if (started) accept(incoming);
+    else early.push(incoming.on('error', () => incoming.destroy()));
+  });
   await listen(server, path, options.owner);
 
   function ask<T>(
@@ -270,6 +220,10 @@ export async function createDoor(options: {
   return {
     get here() {
       return here;
+    },
+    start() {
+      started = true;
+      for (const incoming of early.splice(0)) if (!incoming.destroyed) accept(incoming);
     },
     async spawn(request, handlers) {
       const { answer } = ask<Process>({ op: 'spawn', ...request }, (reply, { resolve, id }) => {
@@ -337,28 +291,11 @@ export async function createDoor(options: {
       if (closed) return;
       closed = true;
       socket?.destroy();
+      for (const incoming of early) incoming.destroy();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
       });
       await rm(path, { force: true });
     },
   };
-}
-
-/** A Unix socket that the sandbox's uid, and nobody else but us, may connect to. */
-export async function listen(
-  server: Server,
-  path: string,
-  owner: { uid: number; gid: number },
-): Promise<void> {
-  await rm(path, { force: true }); // of a runner that died; the lock says that it is not alive
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(path, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-  await chmod(path, 0o600);
-  if (process.getuid?.() === 0) await chown(path, owner.uid, owner.gid);
 }

@@ -1,4 +1,4 @@
-import type { Door, RunRequest, RunResult } from '../agentd/door.ts';
+import type { Door, RunRequest, RunResult } from '../agentd/ports.ts';
 import { limits } from '../limits.ts';
 import { parseDiff, type Changes } from './changes.ts';
 

@@ -5,6 +5,7 @@ import type { NewId } from '../ids.ts';
 import { limits } from '../limits.ts';
 import { emptyLedger, foldItem, foldNote, type Ledger, type Note } from './ledger.ts';
 import { decodeLines, encodeLine } from './line.ts';
+import { recover, type Entry, type Segment } from './recover.ts';
 
 /**
  * What a session's runner must not forget, in one append-only file cut into segments: events on their way to the log, and notes about the
@@ -13,18 +14,6 @@ import { decodeLines, encodeLine } from './line.ts';
  *
  *   <dir>/00000001.log …      one line per entry: checksum, JSON
  */
-type Entry =
-  | { t: 'head'; sourceId: string; lastN: number; ledger: Ledger }
-  | { t: 'item'; item: SourceItem }
-  | { t: 'note'; note: Note };
-
-interface Segment {
-  index: number;
-  path: string;
-  /** Highest item in it or before it. */
-  lastN: number;
-  bytes: number;
-}
 export type NewItem = Omit<SourceItem, 'n'>;
 
 export interface Journal extends AsyncDisposable {
@@ -77,57 +66,6 @@ async function syncDir(dir: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-interface Found {
-  segments: Segment[];
-  sourceId: string;
-  lastN: number;
-  ledger: Ledger;
-  damaged: boolean;
-}
-
-/** Reads what is there, cuts a torn end off, and puts aside what cannot be read. */
-async function recover(dir: string): Promise<Found | null> {
-  const names = (await readdir(dir)).filter((name) => /^\d{8}\.log$/.test(name)).sort();
-  let found: Found | null = null;
-  for (const [at, name] of names.entries()) {
-    const path = join(dir, name);
-    const lines = decodeLines(await readFile(path));
-    const head = lines.values[0]?.value as Entry | undefined;
-    if (head?.t !== 'head') {
-      // Torn while it was begun: its predecessor is still there and whole.
-      if (at === names.length - 1) await rm(path);
-      else if (found) found.damaged = true;
-      continue;
-    }
-    if (found === null)
-      found = {
-        segments: [],
-        sourceId: head.sourceId,
-        lastN: 0,
-        ledger: emptyLedger,
-        damaged: false,
-      };
-    found.lastN = head.lastN;
-    found.ledger = head.ledger;
-    const segment: Segment = {
-      index: Number.parseInt(name, 10),
-      path,
-      lastN: head.lastN,
-      bytes: lines.goodBytes,
-    };
-    for (const { value } of lines.values) {
-      const entry = value as Entry;
-      if (entry.t === 'item') {
-        segment.lastN = found.lastN = entry.item.n;
-        found.ledger = foldItem(found.ledger, entry.item);
-      } else if (entry.t === 'note') found.ledger = foldNote(found.ledger, entry.note);
-    }
-    found.segments.push(segment);
-    if (lines.damaged) found.damaged = true;
-  }
-  return found;
 }
 
 export async function openJournal(options: JournalOptions): Promise<Journal> {

@@ -1,5 +1,5 @@
 import { Refusal, type Base } from '../git/base.ts';
-import { DoorError } from '../agentd/door.ts';
+import { DoorError } from '../agentd/ports.ts';
 import { summaryOf, type ChangesSummary } from '../git/changes.ts';
 import { currentTurn } from '../journal/ledger.ts';
 import type { Journal, NewItem } from '../journal/journal.ts';

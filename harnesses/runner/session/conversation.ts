@@ -19,7 +19,7 @@ import { currentTurn } from '../journal/ledger.ts';
 import type { Journal, NewItem } from '../journal/journal.ts';
 import type { NewId } from '../ids.ts';
 import { limits } from '../limits.ts';
-import { hashPrompt, promptText, Replay } from './settle.ts';
+import { hashPrompt, promptText, type Replay } from './settle.ts';
 import type { Transcript } from './transcript.ts';
 
 const goOnText =
@@ -40,8 +40,8 @@ export interface Conversation {
   replay: Replay | null;
   /** What an open turn is to be given next, after a settlement. */
   next: 'again' | 'go-on' | null;
-  put(...items: NewItem[]): void;
-  notice(code: string, text: string): void;
+  readonly put: (...items: NewItem[]) => void;
+  readonly notice: (code: string, text: string) => void;
   /** Gives the current turn to the agent and sees it to its end. */
   deliver(agent: Agent, sessionId: string): Promise<void>;
   /** Stops the running turn. True: the agent was told and has not answered in time: end its process. */

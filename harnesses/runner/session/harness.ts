@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { fill } from '@berth/contract/harness';
 import type { SessionSpec } from '@berth/contract/link';
 import { loopbackPort } from '../../agentd/protocol.ts';
-import type { Door } from '../agentd/door.ts';
+import type { Door } from '../agentd/ports.ts';
 import { Refusal, type Place } from '../git/base.ts';
 
 export type Values = Readonly<Record<string, string>>;

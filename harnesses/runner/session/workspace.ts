@@ -1,7 +1,7 @@
 import type { SessionSpec } from '@berth/contract/link';
 import { loopbackPort } from '../../agentd/protocol.ts';
 import { LineSplitter } from '../acp/lines.ts';
-import { DoorError, type Door } from '../agentd/door.ts';
+import { DoorError, type Door } from '../agentd/ports.ts';
 import { cloneProgress } from '../git/changes.ts';
 import { Refusal, type Base, type Place } from '../git/base.ts';
 import { limits } from '../limits.ts';

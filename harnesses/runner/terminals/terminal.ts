@@ -4,7 +4,7 @@ import {
   terminalWindowBytes,
   type TerminalFrame,
 } from '@berth/contract';
-import type { Process } from '../agentd/door.ts';
+import type { Process } from '../agentd/ports.ts';
 import type { ExitView } from '../../agentd/protocol.ts';
 import { limits } from '../limits.ts';
 import type { Screen } from '../screen/index.ts';

@@ -1,4 +1,4 @@
-import { DoorError, type Door, type Process, type ProcessHandlers } from '../agentd/door.ts';
+import { DoorError, type Door, type Process, type ProcessHandlers } from '../agentd/ports.ts';
 import type { ProcessView } from '../../agentd/protocol.ts';
 import { Refusal } from '../git/base.ts';
 import type { Journal, NewItem } from '../journal/journal.ts';

@@ -1,0 +1,65 @@
+import type { AgentdReply, AgentdRequest, ExitView, ProcessView } from '../../agentd/protocol.ts';
+
+/** A refusal of agentd, or `agentd-gone`: the sandbox went away before it answered. */
+export class DoorError extends Error {
+  readonly code: string;
+  constructor(code: string, detail: string) {
+    super(detail);
+    this.code = code;
+  }
+}
+export interface ProcessHandlers {
+  /** Each byte once, with its offset in the stream; the buffer lives until the call returns. */
+  output(bytes: Buffer, offset: number): void;
+  stderr?(bytes: Buffer): void;
+  /** All of its output was handed out. `lost`: the sandbox ended under it. */
+  exited(exit: ExitView, lost: boolean): void;
+}
+export interface Process {
+  readonly id: number;
+  /** False: much is unsent; wait for `drained`. */
+  write(bytes: Uint8Array): boolean;
+  endInput(): void;
+  resize(cols: number, rows: number): void;
+  kill(signal: 'SIGTERM' | 'SIGKILL' | 'SIGINT' | 'SIGHUP', tree: boolean): void;
+  hold(held: boolean): void;
+  forget(): void;
+}
+export type SpawnRequest = Omit<Extract<AgentdRequest, { op: 'spawn' }>, 'op'>;
+export type RunRequest = Omit<
+  Extract<AgentdRequest, { op: 'run' }>,
+  'op' | 'limitBytes' | 'timeoutMs'
+> & { limitBytes?: number; timeoutMs?: number };
+export type RunResult = Extract<AgentdReply, { op: 'done' }>;
+
+export interface DoorEvents {
+  /** agentd is here; `orphans` are processes that this runner does not know. */
+  here(orphans: ProcessView[]): void;
+  gone(): void;
+}
+/** The runner's end of one sandbox: agentd dials in, and after a break dials in again. */
+export interface Door extends AsyncDisposable {
+  readonly here: boolean;
+  /** Lets agentd in; nothing of `events` happens before it. */
+  start(): void;
+  spawn(request: SpawnRequest, handlers: ProcessHandlers): Promise<Process>;
+  /** Takes a process over that an earlier runner started; its output comes from the oldest byte that is left. */
+  adopt(view: ProcessView, handlers: ProcessHandlers): Process;
+  run(request: RunRequest): Promise<RunResult>;
+  /** One request with one answer. */
+  ask(request: Extract<AgentdRequest, { op: 'list' | 'mkdir' }>): Promise<AgentdReply>;
+  /** A file's bytes; `meta` comes before the first. */
+  read(
+    path: string,
+    meta: (meta: Extract<AgentdReply, { op: 'meta' }>) => void,
+    bytes: (chunk: Buffer) => void,
+  ): Promise<void>;
+  write(path: string, ifMatch?: string): Upload;
+  drained(): Promise<void>;
+}
+export interface Upload {
+  send(bytes: Uint8Array): boolean;
+  /** Resolves with the file's etag once it stands in place. */
+  finish(): Promise<string>;
+  readonly failed: Promise<never>;
+}

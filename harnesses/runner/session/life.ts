@@ -1,0 +1,186 @@
+import { startAgent, type Agent } from '../acp/agent.ts';
+import type { Door } from '../agentd/ports.ts';
+import type { SessionSpec } from '@berth/contract/link';
+import type { Clock } from '../clock.ts';
+import type { Place } from '../git/base.ts';
+import type { NewId } from '../ids.ts';
+import type { Journal } from '../journal/journal.ts';
+import { limits } from '../limits.ts';
+import { bringUp } from './bring-up.ts';
+import type { Conversation } from './conversation.ts';
+import { launch, valuesOf, writeHarnessFiles, type Values } from './harness.ts';
+import type { SessionEvent } from './state.ts';
+import type { Transcript } from './transcript.ts';
+
+export type Phase = (name: string, detail?: string, more?: Record<string, unknown>) => void;
+
+/** The agent's process: started, seen dying, ended. Never two at a time. */
+export interface Life {
+  readonly agent: Agent | undefined;
+  readonly agentSessionId: string;
+  /** Its last lines on standard error, over all its lives. */
+  lines(): string[];
+  start(place: Place, secrets: Values): Promise<void>;
+  /** In order, so that its state is on disk; after a while without asking. */
+  stop(): Promise<void>;
+  /** Without asking. */
+  kill(): Promise<void>;
+  /** The next start is shown as one that a person asked for, or began with a death of this reason. */
+  asked(): void;
+  because(why: string): void;
+}
+
+export function createLife(options: {
+  door: Door;
+  spec: () => SessionSpec;
+  journal: Journal;
+  conversation: Conversation;
+  transcript: Transcript;
+  clock: Clock;
+  newId: NewId;
+  version: string;
+  log: (fields: Record<string, unknown>, message: string) => void;
+  phase: Phase;
+  /** Returns whether there were too many deaths. */
+  tell: (event: SessionEvent) => boolean;
+  deaths: () => number;
+}): Life {
+  const { door, journal, conversation, transcript, log, phase, tell } = options;
+  let agent: Agent | undefined;
+  let agentSessionId = '';
+  let stopping = false;
+  /** Why the next process is a new one. */
+  let why: string | null = null;
+  /** The next start is part of the visible boot. */
+  let announce = true;
+  const lines: string[] = [];
+  const events = {
+    ...conversation.events,
+    stderr(line: string): void {
+      lines.push(line);
+      if (lines.length > limits.stderrLines) lines.shift();
+      conversation.events.stderr(line);
+    },
+  };
+
+  async function start(place: Place, secrets: Values): Promise<void> {
+    const spec = options.spec();
+    const { harness } = spec;
+    if (options.deaths() > 1) await new Promise((resolve) => setTimeout(resolve, limits.respawnMs));
+    if (announce) phase('agent-starting', `${harness.title} ${harness.version}`);
+    let started: Agent | undefined;
+    try {
+      const id = journal.ledger.agentSessionId ?? spec.agentSessionId ?? '';
+      const values = valuesOf(spec, place, secrets, id);
+      await writeHarnessFiles(door, harness.files, values);
+      started = await startAgent({
+        door,
+        // A tag of its own for each life, so that ending one never meets the next.
+        tag: `agent:${options.newId()}`,
+        ...launch(spec, 'acp', values),
+        cwd: place.workspace,
+        version: options.version,
+        events,
+      });
+      agent = started;
+      agent.hold(journal.full);
+      agentSessionId = await bringUp({
+        agent,
+        spec,
+        cwd: place.workspace,
+        journal,
+        conversation,
+        transcript,
+        why,
+      });
+      if (announce) conversation.setMode(spec.mode);
+    } catch (error) {
+      await failed(started, error);
+      return;
+    }
+    watch(started);
+    if (announce) phase('ready');
+    announce = false;
+    why = null;
+    tell({ kind: 'agent-up' });
+  }
+
+  function watch(alive: Agent): void {
+    alive.exited.then(
+      (exit) => {
+        if (agent !== alive) return;
+        agent = undefined;
+        if (stopping || !door.here) tell({ kind: 'agent-stopped' });
+        else died(`The agent ended (${describe(exit)})`, alive);
+        conversation.closeOpen();
+      },
+      (error: unknown) => log({ error: String(error) }, 'agent'),
+    );
+  }
+
+  /** It did not come up: a death like any other. */
+  async function failed(started: Agent | undefined, error: unknown): Promise<void> {
+    agent = undefined;
+    await started?.stop('SIGKILL');
+    conversation.closeOpen();
+    if (!door.here) return;
+    const exit = started ? await started.exited : undefined;
+    const own = error instanceof Error ? error.message : String(error);
+    const detail = exit?.code ? `(${describe(exit)})` : `: ${own}`;
+    died(`The agent did not start${detail.startsWith('(') ? ' ' : ''}${detail}`, started);
+  }
+
+  function died(text: string, dead: Agent | undefined): void {
+    why = text;
+    log({ text }, 'agent died');
+    if (!tell({ kind: 'agent-died', at: options.clock.now() })) return;
+    announce = true;
+    const logs = dead?.stderr().slice(-20) ?? [];
+    phase(
+      'failed',
+      `${text}, ${String(limits.deaths)} times within a minute`,
+      logs.length > 0 ? { logs } : {},
+    );
+  }
+
+  async function end(work: (dying: Agent) => Promise<void>): Promise<void> {
+    stopping = true;
+    try {
+      if (agent) await work(agent);
+    } finally {
+      stopping = false;
+    }
+  }
+
+  return {
+    get agent() {
+      return agent;
+    },
+    get agentSessionId() {
+      return agentSessionId;
+    },
+    lines: () => [...lines],
+    start,
+    async stop() {
+      why = null;
+      await end(async (dying) => {
+        const timer = setTimeout(() => {
+          dying.stop('SIGKILL').catch((error: unknown) => log({ error: String(error) }, 'stop'));
+        }, limits.quiesceMs);
+        await dying.stop('SIGTERM').finally(() => clearTimeout(timer));
+      });
+      tell({ kind: 'agent-stopped' });
+    },
+    kill: () => end((dying) => dying.stop('SIGKILL')),
+    asked() {
+      why = null;
+      announce = true;
+    },
+    because(text) {
+      why = text;
+    },
+  };
+}
+
+const describe = (exit: { code: number | null; signal: string | null }): string =>
+  exit.signal ?? (exit.code === null ? 'its sandbox ended' : `exit code ${String(exit.code)}`);
