@@ -139,7 +139,7 @@ test('an edit is a diff, a patch that git takes, and a file that can be read', a
   );
   const patch = await berth.client.changes.patch(archived.id);
   execFileSync('git', ['init', '-q'], { cwd: folder });
-  execFileSync('git', ['apply', '-'], { cwd: folder, input: Buffer.from(patch) });
+  execFileSync('git', ['apply', '-'], { cwd: folder, input: await patch.bytes() });
   expect(await readFile(join(folder, 'README.md'), 'utf8')).toContain('new');
   expect(await readFile(join(folder, 'src/a.txt'), 'utf8')).toContain('more');
   await rm(folder, { recursive: true });

@@ -238,7 +238,9 @@ export async function run(parts: {
 
   if (!signal.aborted) await once(signal, 'abort');
   await web.drain(config.drainMs);
+  logger.debug('no request left');
   await reconciling;
+  logger.debug('no sandbox is being worked on');
 }
 
 function known<T>(value: T | undefined): T {

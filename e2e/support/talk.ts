@@ -6,7 +6,7 @@ import { until, type Berth } from './berth.ts';
 
 export const rehearsal = async (berth: Berth): Promise<Agent> => {
   const agents = await berth.client.agents.list();
-  const found = agents.items.find((agent) => agent.harness === 'rehearsal');
+  const found = agents.items.find((agent) => agent.name === 'Rehearsal');
   if (found === undefined) throw new Error('the ready-made agent is missing');
   return found;
 };
@@ -76,7 +76,13 @@ export async function waiting(berth: Berth, sessionId: string): Promise<Approval
     },
     20_000,
     'a waiting approval',
-  );
+  ).catch(async (error: unknown) => {
+    const session = await berth.client.sessions.get(sessionId);
+    const log = (await replay(berth, sessionId)).map((event) => JSON.stringify(event)).join('\n');
+    throw new Error(
+      `${String(error)}\n${JSON.stringify(session)}\n${log}\n${berth.log().slice(-4000)}`,
+    );
+  });
   if (found === undefined) throw new Error('unreachable');
   return found;
 }
