@@ -267,7 +267,7 @@ describe('a question', () => {
         },
       },
     ]);
-    await page.getByText('Push by force').waitFor();
+    await page.getByText('Force', { exact: true }).waitFor();
     await probe(page, 'pressFirst');
     expect(await asked(page, 'decide')).toEqual([]);
     await page.waitForTimeout(450);

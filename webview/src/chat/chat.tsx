@@ -1,7 +1,8 @@
 import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { Composer } from '../composer/composer.tsx';
-import { HeldLine, heldBy, replacesComposer } from '../composer/held.tsx';
+import { heldBy, replacesComposer } from '../composer/held-by.ts';
+import { HeldLine } from '../composer/held.tsx';
 import { Header } from '../header/header.tsx';
 import { Plan } from '../plan/plan.tsx';
 import { Queue } from '../queue/queue.tsx';

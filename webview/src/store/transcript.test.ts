@@ -29,7 +29,7 @@ interface Open {
 /** A log as it might be, from a list of small choices: turns with messages in deltas, tools, questions, boots. */
 function logOf(choices: readonly number[]): Raw[] {
   const log: Raw[] = [];
-  let message: Open | null = null;
+  const state: { open: Open | null } = { open: null };
   let turn = 0;
   let tools = 0;
   let asks = 0;
@@ -38,10 +38,10 @@ function logOf(choices: readonly number[]): Raw[] {
     return log.length;
   };
   const finish = () => {
-    if (!message) return;
-    const { kind, id, from, text: whole } = message;
+    if (!state.open) return;
+    const { kind, id, from, text: whole } = state.open;
     add(kind, { messageId: id, content: text(whole), supersedes: { from, to: log.length } });
-    message = null;
+    state.open = null;
   };
   for (const choice of choices) {
     switch (choice % 14) {
@@ -65,14 +65,13 @@ function logOf(choices: readonly number[]): Raw[] {
       case 5: {
         const part = `w${choice} `;
         const kind = choice % 2 ? 'message' : 'thought';
-        if (message && message.kind !== kind) finish();
+        if (state.open && state.open.kind !== kind) finish();
         const seq = add(`${kind}.delta`, {
-          messageId: message?.id ?? `m${log.length}`,
+          messageId: state.open?.id ?? `m${log.length}`,
           text: part,
         });
-        const open = message;
-        message = open
-          ? { ...open, text: open.text + part }
+        state.open = state.open
+          ? { ...state.open, text: state.open.text + part }
           : { kind, id: `m${seq - 1}`, from: seq, text: part };
         break;
       }
