@@ -1,0 +1,2 @@
+/** What ends with the extension. */
+export type Subscriptions = { dispose(): unknown }[];
