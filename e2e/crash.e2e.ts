@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Event } from '@berth/contract';
 import { runnerPid, startBerth, until, type Berth } from './support/berth.ts';
@@ -40,6 +38,12 @@ const words = (log: readonly Event[]): string =>
         : '',
     )
     .join('\n');
+/** As the control plane last said it. */
+function postgresPid(): number {
+  const found = [...berth.log().matchAll(/"pid":(\d+),[^\n]*"PostgreSQL is up"/g)].at(-1)?.[1];
+  if (found === undefined) throw new Error('the log names no postmaster');
+  return Number(found);
+}
 const allWords = (count: number): string =>
   Array.from({ length: count }, (_, index) => `w${String(index + 1)}`).join(' ');
 
@@ -86,9 +90,7 @@ test('kill -9 of Postgres in mid-stream: it comes back by itself and the log is 
     10_000,
     'the first words',
   );
-  const postmaster = Number(
-    (await readFile(join(berth.dataDir, 'pg', 'data-18', 'postmaster.pid'), 'utf8')).split('\n')[0],
-  );
+  const postmaster = postgresPid();
   process.kill(postmaster, 'SIGKILL');
   await until(
     async () =>
@@ -198,9 +200,7 @@ test('all at once: control plane, runner and Postgres killed, as in a power cut'
   await say(berth, session.id, '/say remembered');
   const before = await replay(berth, session.id);
   const runner = await runnerPid(berth.dataDir);
-  const postmaster = Number(
-    (await readFile(join(berth.dataDir, 'pg', 'data-18', 'postmaster.pid'), 'utf8')).split('\n')[0],
-  );
+  const postmaster = postgresPid();
   process.kill(postmaster, 'SIGKILL');
   process.kill(runner ?? 0, 'SIGKILL');
   await berth.kill();

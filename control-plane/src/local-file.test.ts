@@ -30,7 +30,7 @@ const content = (pid: number) => ({
 test('only its owner can read it, and it goes with the server', () => {
   const file = createLocalFile(directory);
   file.prepare();
-  expect(statSync(directory).mode & 0o777).toBe(0o700);
+  expect(statSync(directory).mode & 0o066).toBe(0); // nobody else may list or write
   expect(file.previousToken()).toBeUndefined();
   file.write(content(7));
   expect(statSync(join(directory, 'local.json')).mode & 0o777).toBe(0o600);

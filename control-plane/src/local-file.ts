@@ -18,6 +18,9 @@ export interface LocalFile {
   remove(pid: number): void;
 }
 
+/** As root, Postgres and the sandboxes run under other users, who must pass through but not look around. */
+const dirMode = process.getuid?.() === 0 ? 0o711 : 0o700;
+
 export function createLocalFile(dataDir: string): LocalFile {
   const path = join(dataDir, 'local.json');
   const tokenPath = join(dataDir, 'local.token');
@@ -29,8 +32,8 @@ export function createLocalFile(dataDir: string): LocalFile {
   return {
     prepare: () => {
       try {
-        mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-        chmodSync(dataDir, 0o700);
+        mkdirSync(dataDir, { recursive: true, mode: dirMode });
+        chmodSync(dataDir, dirMode);
         replace(join(dataDir, '.writable'), '');
         rmSync(join(dataDir, '.writable'));
       } catch (cause) {

@@ -10,7 +10,7 @@ import type { Config } from './config.ts';
 import { openDatabase } from './database.ts';
 import { createGateway, type Gateway } from './gateway/index.ts';
 import { greeting } from './greeting.ts';
-import { createIdentity } from './identity/index.ts';
+import { createIdentity, type Actor } from './identity/index.ts';
 import { createIds } from './ids.ts';
 import type { LocalFile } from './local-file.ts';
 import { createLogMetrics } from './log-metrics.ts';
@@ -207,8 +207,7 @@ export async function run(parts: {
       nodeBinary: places.nodeBinary,
       url,
       identity: await runners.ensureLocal({ stateDir: places.runnerState }),
-      busy: async () =>
-        (await sessions.sessions.list(owner, { status: 'running', limit: 1 })).items.length > 0,
+      busy: () => anyTurnOpen(sessions, owner),
       logger,
     }),
   );
@@ -224,7 +223,7 @@ export async function run(parts: {
   localFile.write({ url, token, pid: process.pid, version, startedAt: timestamp(clock.now()) });
   scope.defer(() => localFile.remove(process.pid));
   process.stdout.write(`berth ready ${url}\n`);
-  const signIn = await identity.createSignInLink(owner, url);
+  const signIn = await identity.createSignInLink(owner, config.publicUrl ?? url);
   process.stderr.write(
     greeting({
       url,
@@ -263,6 +262,17 @@ function closingTerminals(
         await terminals.sessionEnded(sessionId, 'The sandbox is gone.');
     },
   };
+}
+
+/** A turn runs somewhere, or waits for a person in its middle: a runner of another build may not be replaced now. */
+async function anyTurnOpen(
+  { sessions }: Pick<SessionsFeature, 'sessions'>,
+  owner: Actor,
+): Promise<boolean> {
+  for (const status of ['running', 'waiting', 'stalled'] as const) {
+    if ((await sessions.list(owner, { status, limit: 1 })).items.length > 0) return true;
+  }
+  return false;
 }
 
 async function readiness(store: {
