@@ -32,7 +32,7 @@ const chunk = (text: string, kind = 'message', messageId?: string) =>
   line({ sessionUpdate: `agent_${kind}_chunk`, content: { type: 'text', text }, messageId });
 const short = (lines: string[]) =>
   run(lines).map(({ kind, payload }) =>
-    `${kind} ${String(payload['messageId'] ?? payload['toolCallId'] ?? '')}`.trim(),
+    `${kind} ${[payload['messageId'], payload['toolCallId']].filter((id) => typeof id === 'string').join()}`.trim(),
   );
 
 describe('texts', () => {

@@ -1,4 +1,4 @@
-import type { Door, RunRequest, RunResult } from '../agentd/ports.ts';
+import { DoorError, type Door, type RunRequest, type RunResult } from '../agentd/ports.ts';
 import { limits } from '../limits.ts';
 import { parseDiff, type Changes } from './changes.ts';
 
@@ -42,6 +42,18 @@ const settings = [
   ...['-c', 'safe.directory=*', '-c', 'advice.addEmbeddedRepo=false'],
 ];
 
+/** A file that cannot be read is left out: it must not hide the changes of all others. */
+const makeScript = `
+dir=$1 ref=$2 work=$3; shift 3
+git "$@" init --quiet --bare --initial-branch=base "$dir" || exit
+export GIT_DIR="$dir" GIT_WORK_TREE="$work"
+git "$@" config core.bare false &&
+  { git "$@" add --all --ignore-errors . || git "$@" rev-parse --git-dir >/dev/null; } &&
+  tree=$(git "$@" write-tree) &&
+  commit=$(git "$@" commit-tree "$tree" -m base) &&
+  git "$@" update-ref "$ref" "$commit" &&
+  git "$@" ls-files -z | tr -cd '\\000' | wc -c`;
+
 export function createBase(door: Pick<Door, 'run'>, place: Place): Base {
   const gitDir = `${place.home}/.berth/base.git`;
   const env = {
@@ -79,8 +91,14 @@ export function createBase(door: Pick<Door, 'run'>, place: Place): Base {
     queue = result.catch(() => undefined);
     return result;
   }
-  const exists = async (): Promise<boolean> =>
-    (await git('rev-parse', '--quiet', '--verify', ref)).code === 0;
+  async function exists(): Promise<boolean> {
+    try {
+      return (await git('rev-parse', '--quiet', '--verify', ref)).code === 0;
+    } catch (error) {
+      if (error instanceof DoorError && error.code === 'spawn-failed') return false; // no git here
+      throw error;
+    }
+  }
   const stage = async (): Promise<void> => {
     if (!(await exists())) throw new Refusal('no-base', 'The session has no base yet.');
     // An unreadable file must not hide the changes of all others.
@@ -93,18 +111,18 @@ export function createBase(door: Pick<Door, 'run'>, place: Place): Base {
     exists: () => inTurn(exists),
     make: () =>
       inTurn(async () => {
+        // One script: seven processes one after the other through agentd would be felt at every start.
+        const argv = ['sh', '-c', makeScript, 'berth', gitDir, ref, place.workspace, ...settings];
         const { GIT_DIR: _dir, GIT_WORK_TREE: _tree, ...plain } = env;
-        const init = ['git', 'init', '--quiet', '--bare', '--initial-branch=base', gitDir];
-        const made = await door.run({ argv: init, env: plain, cwd: '/workspace' });
-        if (made.code !== 0)
-          throw new Refusal('git-failed', `git init: ${made.stderr.trim().slice(-500)}`);
-        await must('config', 'core.bare', 'false');
-        await must('add', '--all', '--ignore-errors', '.');
-        const tree = (await must('write-tree')).trim();
-        const commit = (await must('commit-tree', tree, '-m', 'base')).trim();
-        await must('update-ref', ref, commit);
-        const files = await must('ls-files', '-z');
-        return files.split('\0').filter((path) => path !== '').length;
+        const made = await door.run({
+          argv,
+          env: plain,
+          cwd: '/workspace',
+          timeoutMs: limits.gitMs,
+        });
+        if (made.code === 0) return Number(made.stdout.trim());
+        const why = made.timedOut ? 'took too long' : made.stderr.trim().slice(-500);
+        throw new Refusal('git-failed', `git: ${why}`);
       }),
     changes: () =>
       inTurn(async () => {
