@@ -54,6 +54,8 @@ function send(response: Response, status: number, html: (nonce: string) => strin
       `default-src 'none'`,
       `script-src 'nonce-${nonce}'`,
       `style-src 'self' 'nonce-${nonce}'`,
+      // The terminal draws true colours as style attributes; they cannot load or run anything here.
+      `style-src-attr 'unsafe-inline'`,
       `img-src 'self' data: blob:`,
       `font-src 'self' data:`,
       // Older Safari does not take 'self' for sockets. The host was found to be ours.

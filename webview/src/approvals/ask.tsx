@@ -14,6 +14,7 @@ import {
   askTitle,
   decidedTitle,
   isRejection,
+  newFacts,
   optionWords,
   primaryOption,
 } from './words.ts';
@@ -116,7 +117,7 @@ function Facts(props: { facts: AskEntry['facts'] }): JSX.Element | null {
     <dl class="facts">
       {props.facts.map((fact) => (
         <>
-          <dt>{fact.label}</dt>
+          <dt>{fact.label.charAt(0).toUpperCase() + fact.label.slice(1)}</dt>
           <dd class={/^\//.test(fact.value) ? 'mono' : ''}>{fact.value}</dd>
         </>
       ))}
@@ -149,7 +150,7 @@ export function AskRow(props: {
     <>
       {command ? <div class="ask__cmd">{command}</div> : null}
       {tool && tool.diff.length > 0 ? <FilesAsked tool={tool} /> : null}
-      <Facts facts={ask.facts} />
+      <Facts facts={newFacts(ask, tool)} />
     </>
   );
   if (!waiting) {

@@ -79,3 +79,16 @@ export function decidedTitle(ask: Pick<AskEntry, 'state' | 'options' | 'optionId
   if (!option) return 'Answered';
   return shared(option, ask.options) ? `Answered: ${option.name}` : decidedWords[option.kind];
 }
+
+/** Facts that the title and the command have not said already. */
+export function newFacts(
+  ask: Pick<AskEntry, 'facts' | 'title'>,
+  tool: ToolEntry | null,
+): AskEntry['facts'] {
+  const said = new Set([
+    askCommand(tool),
+    ask.title,
+    ...(tool?.diff ?? []).map(({ path }) => path),
+  ]);
+  return ask.facts.filter(({ value }) => !said.has(value));
+}

@@ -13,7 +13,7 @@ const deadly = '\u001b[999;999H\u001b[1J';
 
 test('erasing up to the last cell of an unscrolled screen is survived, and empties it', async () => {
   const terminal = new Terminal({ cols: 20, rows: 5, allowProposedApi: true });
-  const owned = guard(terminal as never);
+  const owned = guard(terminal);
   await written(terminal, 'one\r\ntwo\r\nthree');
   await written(terminal, deadly);
   expect(text(terminal)).toEqual(['', '', '', '', '']);
@@ -27,7 +27,7 @@ test('everywhere else the erasing is the terminal’s own', async () => {
     () => new Terminal({ cols: 20, rows: 5, allowProposedApi: true }),
   );
   if (!guarded || !plain) throw new Error('two terminals');
-  guard(guarded as never);
+  guard(guarded);
   const inputs = [
     'one\r\ntwo\r\nthree\u001b[2;2H\u001b[1J',
     `${'line\r\n'.repeat(9)}end${deadly}x`,
