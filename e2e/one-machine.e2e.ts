@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { attachTerminal } from '../client/index.ts';
+import { attachTerminal, codeOf } from '../client/index.ts';
 import { connectNode } from '../client/node.ts';
 import { startBerth, until, type Berth } from './support/berth.ts';
 import {
@@ -247,20 +247,9 @@ test('a removed session leaves nothing', async () => {
   const session = await berth.client.sessions.create({ agentId: (await autoAgent(berth)).id });
   await idle(berth, session.id);
   await berth.client.sessions.remove(session.id);
-  await until(
-    async () =>
-      (await berth.client.sessions.get(session.id).catch((error: { code?: string }) => error)) !==
-      undefined,
-    100,
-  );
   await expect
-    .poll(
-      () =>
-        berth.client.sessions.get(session.id).then(
-          () => 'there',
-          (error: { code?: string }) => error.code,
-        ),
-      { timeout: 15_000 },
-    )
+    .poll(() => berth.client.sessions.get(session.id).then(() => 'there', codeOf), {
+      timeout: 15_000,
+    })
     .toBe('not-found');
 });

@@ -1,6 +1,6 @@
 import { closeCodes, decodeTerminalFrame } from '@berth/contract';
 import type { RunnerStream } from '../runners/index.ts';
-import type { TerminalViewer } from './terminals.ts';
+import type { TerminalViewer } from './viewer.ts';
 
 const sizeMin = 2;
 const sizeMax = 1000;

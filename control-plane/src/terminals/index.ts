@@ -1,2 +1,3 @@
 export { createTerminals } from './terminals.ts';
-export type { Terminals, TerminalViewer } from './terminals.ts';
+export type { Terminals } from './terminals.ts';
+export type { TerminalViewer } from './viewer.ts';

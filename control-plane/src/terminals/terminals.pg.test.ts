@@ -7,7 +7,7 @@ import { createIds } from '../ids.ts';
 import type { RunnerEvents, RunnerPort } from '../sessions/index.ts';
 import { testDatabase, testLogger } from '../store/testing/index.ts';
 import { createTerminals } from './terminals.ts';
-import type { TerminalViewer } from './terminals.ts';
+import type { TerminalViewer } from './viewer.ts';
 
 const newId = createIds(systemClock);
 const team = newId();

@@ -16,14 +16,7 @@ import {
   insertTerminal,
   listTerminals,
 } from './terminals.store.ts';
-
-export interface TerminalViewer {
-  /** False: slow; wait for `drained` before sending more. */
-  send(bytes: Uint8Array): boolean;
-  drained(): Promise<void>;
-  close(code: number, reason: string): void;
-  frames(): AsyncIterable<Uint8Array>;
-}
+import type { TerminalViewer } from './viewer.ts';
 
 export interface Terminals {
   list(actor: Actor, sessionId: string): Promise<Terminal[]>;

@@ -6,7 +6,7 @@ import type { limits } from './limits.ts';
 import { finish, SessionLost, type Pending, type SessionLog } from './session-log.ts';
 import { faultOf } from './sqlstate.ts';
 import { append, type Outcome } from './statement.ts';
-import type { LogMetrics } from './writer.ts';
+import type { LogMetrics } from './metrics.ts';
 
 interface Taken {
   readonly log: SessionLog;

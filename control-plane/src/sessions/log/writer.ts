@@ -5,20 +5,9 @@ import type { OpenTexts } from './fold.ts';
 import { limits as defaults } from './limits.ts';
 import { Lane } from './lane.ts';
 import { SessionLog, SessionLost } from './session-log.ts';
+import { noMetrics, type LogMetrics } from './metrics.ts';
 
 /** What `web` counts; every call is cheap. */
-export interface LogMetrics {
-  group(sessions: number, events: number, commitMs: number): void;
-  /** From queued to committed, of the oldest event of a group. */
-  lag(ms: number): void;
-  retry(fault: string): void;
-}
-export const noMetrics: LogMetrics = {
-  group: () => undefined,
-  lag: () => undefined,
-  retry: () => undefined,
-};
-
 export interface LogWriterOptions {
   connect: () => Promise<pg.Client>;
   logger: Logger;
