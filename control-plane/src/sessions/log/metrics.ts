@@ -1,3 +1,4 @@
+/** What the log writer counts, for whoever publishes it; every call is cheap. */
 export interface LogMetrics {
   group(sessions: number, events: number, commitMs: number): void;
   /** From queued to committed, of the oldest event of a group. */
