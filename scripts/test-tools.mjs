@@ -2,6 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { codeServerRunsHere, ensureCodeServer } from './code-server.mjs';
+import { ensureProbes, ensureSchemathesis } from './probes.mjs';
 
 /** [program, Debian package] */
 export const systemTools = [
@@ -18,7 +20,14 @@ export const systemTools = [
 ];
 
 /** Further installers, each `async (root) => void` and quick when there is nothing to do: into a cache outside the repository. */
-export const installers = [];
+export const installers = [
+  async (root) => {
+    if (codeServerRunsHere()) ensureCodeServer(root);
+    else console.error('pretest: the tests in an editor run on Linux x64 only');
+  },
+  ensureProbes,
+  ensureSchemathesis,
+];
 
 const onPath = (name) =>
   (process.env.PATH ?? '').split(delimiter).some((folder) => {

@@ -20,6 +20,12 @@ import type { Subscriptions } from './subscriptions.ts';
 const paintEveryMs = 250;
 const tickMs = 30_000;
 
+/** A row as the editor holds it: the same object as long as the row is there, so that naming it redraws that row. */
+interface Row {
+  readonly id: string;
+  readonly sessionId: string | null;
+  readonly agentId: string | null;
+}
 export interface SessionsView {
   readonly filter: Filter;
   setFilter(filter: Filter, archived: readonly Session[]): void;
@@ -33,7 +39,7 @@ export function createSessionsView(options: {
   subscriptions: Subscriptions;
 }): SessionsView {
   const { hub, subscriptions } = options;
-  const changed = new vscode.EventEmitter<TreeNode | undefined>();
+  const changed = new vscode.EventEmitter<Row | undefined>();
   const collapsed = new Set<string>();
   let filter: Filter = 'all';
   let archived: readonly Session[] = [];
@@ -48,37 +54,42 @@ export function createSessionsView(options: {
     });
   let tree: Tree = { roots: [], hidden: 0 };
 
-  const provider: vscode.TreeDataProvider<TreeNode> = {
+  const rows = new Map<string, Row>();
+  const rowOf = ({ id, sessionId, agentId }: TreeNode): Row => {
+    const row = rows.get(id) ?? { id, sessionId, agentId };
+    rows.set(id, row);
+    return row;
+  };
+  const provider: vscode.TreeDataProvider<Row> = {
     onDidChangeTreeData: changed.event,
-    // Nodes are values; the editor knows them by id, and gets what is true now.
-    getChildren: (node) => {
-      if (!node) return [...tree.roots];
-      return [...(nodes.get(node.id)?.children ?? [])];
+    getChildren: (row) => (row ? (nodes.get(row.id)?.children ?? []) : tree.roots).map(rowOf),
+    getParent: (row) => {
+      const parent = tree.roots.find(({ children }) => children.some(({ id }) => id === row.id));
+      return parent && rowOf(parent);
     },
-    getParent: (node) =>
-      tree.roots.find(({ children }) => children.some(({ id }) => id === node.id)),
-    getTreeItem: (node) => itemOf(nodes.get(node.id) ?? node, collapsed),
+    getTreeItem: (row) => {
+      const node = nodes.get(row.id);
+      // It left between the editor's two questions; the redraw that follows takes it out.
+      return node ? itemOf(node, row, collapsed) : new vscode.TreeItem('');
+    },
   };
   const view = vscode.window.createTreeView('berth.sessions', {
     treeDataProvider: provider,
     showCollapseAll: false,
   });
 
-  /** Elements that the editor got stay valid keys as long as their id does: refreshing one means naming the one it got. */
-  const handles = new Map<string, TreeNode>();
   function draw(): void {
     const next = make();
     const what = treeChanges(tree, next);
     tree = next;
     nodes = new Map(nodesOf(next).map((node) => [node.id, node]));
     if (what === 'all') {
-      handles.clear();
-      for (const node of nodesOf(next)) handles.set(node.id, node);
+      for (const id of rows.keys()) if (!nodes.has(id)) rows.delete(id);
       changed.fire(undefined);
     } else
       for (const id of what) {
-        const handle = handles.get(id);
-        if (handle) changed.fire(handle);
+        const row = rows.get(id);
+        if (row) changed.fire(row);
       }
     say();
   }
@@ -169,13 +180,13 @@ export function createSessionsView(options: {
       drawing.wanted();
     },
     async reveal(sessionId) {
-      const node = handles.get(`session:${sessionId}`);
-      if (node && view.visible) await view.reveal(node, { select: true, focus: false });
+      const row = rows.get(`session:${sessionId}`);
+      if (row && view.visible) await view.reveal(row, { select: true, focus: false });
     },
   };
 }
 
-function itemOf(node: TreeNode, collapsed: ReadonlySet<string>): vscode.TreeItem {
+function itemOf(node: TreeNode, row: Row, collapsed: ReadonlySet<string>): vscode.TreeItem {
   const state =
     node.kind === 'session' || node.children.length === 0
       ? vscode.TreeItemCollapsibleState.None
@@ -198,7 +209,7 @@ function itemOf(node: TreeNode, collapsed: ReadonlySet<string>): vscode.TreeItem
     item.command = {
       command: 'berth.openSession',
       title: vscode.l10n.t('Open Session'),
-      arguments: [node],
+      arguments: [row],
     };
   return item;
 }
