@@ -119,8 +119,7 @@ function tool(
 ): void {
   const { output, exitCode, status = 'completed', diff, ...start } = payload;
   log.add('tool', { toolCallId: id, ...start, status: 'running' }, from);
-  if (to)
-    log.add('tool', { toolCallId: id, status, output, exitCode, diff }, to);
+  if (to) log.add('tool', { toolCallId: id, status, output, exitCode, diff }, to);
 }
 function lookups(log: Log, prefix: string): void {
   const read = (path: string) => ({
