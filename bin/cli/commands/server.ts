@@ -57,7 +57,7 @@ export const login: Run = async (context) => {
 /** The page of a session in the browser, signed in by a link that works once. */
 export const open: Run = async (context) => {
   const name = context.words[0];
-  const path = name === undefined ? '/' : `/sessions/${(await context.findSession(name)).id}`;
+  const path = name === undefined ? '/' : `/#/sessions/${(await context.findSession(name)).id}`;
   const link = await (await context.client()).signInLinks.create(path);
   const { url } = await context.server();
   const address = new URL(link.url, url).href;

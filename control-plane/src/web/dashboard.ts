@@ -8,12 +8,16 @@ import { contextOf } from './context.ts';
 import type { Hosts } from './hosts.ts';
 import { Problem } from '@berth/contract';
 
+const icon =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#3794ff" stroke-width="2"><path d="M3 4v12a4 4 0 0 0 4 4h10a4 4 0 0 0 4-4V4"/><rect x="8.5" y="8" width="7" height="7" rx="1"/></svg>';
+
 const page = (title: string, head: string, body: string) => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
+<link rel="icon" href="data:image/svg+xml,${encodeURIComponent(icon)}">
 ${head}
 </head>
 ${body}
@@ -109,6 +113,16 @@ export function mountDashboard(
       response.setHeader('Cache-Control', 'no-store');
       response.redirect(303, session.path);
     },
+    // Addresses that people type or shorten; the dashboard keeps its own behind `#`.
+    ...Object.fromEntries(
+      ['/sessions', '/sessions/:id', '/approvals', '/agents', '/agents/:id'].map((path) => [
+        path,
+        (request: Request, response: Response) => {
+          contextOf(request).route = path;
+          response.redirect(303, `/#${request.path}`);
+        },
+      ]),
+    ),
   };
   for (const [path, handler] of Object.entries(pages)) server.get(path, handler);
 
