@@ -1,10 +1,12 @@
-// `npm run dev`: builds, runs the control plane, and does both again on every change.
+// `npm run dev`: builds, runs the control plane with something to look at, and does both again on every change.
 import { spawn } from 'node:child_process';
-import { existsSync, watch } from 'node:fs';
+import { existsSync, readFileSync, watch } from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { fileURLToPath } from 'node:url';
 import { buildAll } from './build.mjs';
+import { seed } from './seed.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const main = join(root, 'dist/control-plane/main.mjs');
@@ -38,10 +40,34 @@ async function cycle() {
     }
     if (wanted || !existsSync(main)) continue;
     await stopChild();
-    if (!ending)
-      child = spawn(process.execPath, ['--enable-source-maps', main], { stdio: 'inherit' });
+    if (!ending) run();
   }
   busy = false;
+}
+
+function run() {
+  child = spawn(process.execPath, ['--enable-source-maps', main], {
+    stdio: ['inherit', 'pipe', 'inherit'],
+  });
+  child.stdout.on('data', (chunk) => {
+    process.stdout.write(chunk);
+    if (String(chunk).startsWith('berth ready')) seedOnce();
+  });
+}
+
+let seeded = false;
+async function seedOnce() {
+  if (seeded) return;
+  seeded = true;
+  const data =
+    process.env.BERTH_DATA_DIR ??
+    join(process.env.XDG_DATA_HOME ?? join(homedir(), '.local/share'), 'berth');
+  try {
+    if (await seed(JSON.parse(readFileSync(join(data, 'local.json'), 'utf8'))))
+      console.error('dev: an empty server: made some sessions to look at');
+  } catch (error) {
+    console.error(`dev: no sessions were made: ${error.message}`);
+  }
 }
 
 let timer;
