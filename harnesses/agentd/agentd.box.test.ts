@@ -1,4 +1,11 @@
-import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer } from 'node:net';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -460,6 +467,29 @@ describe('files', () => {
       'not-a-directory',
     );
     expect(await write('none/x', 'no')).toMatchObject({ code: 'not-found' });
+    runner.die();
+  });
+
+  test('files of ours are put anywhere: whole, with their folders, kept where they may be kept', async () => {
+    await using agentd = await startAgentd();
+    const runner = await testRunner(agentd);
+    const { place } = await runner.hello;
+    expect(place).toMatchObject({ workspace: agentd.workspace, node: process.execPath });
+    const at = path.join(agentd.workspace, '..', 'new', 'folder', 'own.txt');
+    let id = 0;
+    const put = async (content: string, overwrite: boolean, where = at) => {
+      runner.request(++id, { op: 'put-files', files: [{ path: where, content, overwrite }] });
+      await runner.until('an answer', () => runner.told(id).replies.length > 0);
+      return runner.told(id).replies[0];
+    };
+    expect(await put('first', false)).toEqual({ op: 'end' });
+    expect(await put('second', false)).toEqual({ op: 'end' });
+    expect(readFileSync(at, 'utf8')).toBe('first');
+    expect(await put('third', true)).toEqual({ op: 'end' });
+    expect(readFileSync(at, 'utf8')).toBe('third');
+    expect(readdirSync(path.dirname(at))).toEqual(['own.txt']);
+    expect(await put('x', true, path.join(at, 'below-a-file'))).toMatchObject({ op: 'failed' });
+    expect(await put('x', true, 'relative')).toMatchObject({ op: 'failed' });
     runner.die();
   });
 

@@ -1,8 +1,10 @@
+import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { createFiles, fileProblem } from './files.ts';
 import { createForwards } from './forward.ts';
 import { createLink, type Link } from './link.ts';
 import { createProcesses } from './processes.ts';
+import { putFiles } from './put-files.ts';
 import {
   agentdFrame,
   fileRoots,
@@ -148,6 +150,11 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
       version: 1,
       pid: process.pid,
       startedAtMs: options.startedAtMs,
+      place: {
+        workspace: realpathSync(workspace),
+        home: options.env['HOME'] ?? '/home/agent',
+        node: process.execPath,
+      },
       processes: processes.adopt(request.adopt),
     });
     for (const frame of waiting) frame();
@@ -191,6 +198,13 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
         watch(
           id,
           files.mkdir(request.path).then(() => reply(id, { op: 'end' })),
+        );
+        return;
+      }
+      case 'put-files': {
+        watch(
+          id,
+          putFiles(request.files).then(() => reply(id, { op: 'end' })),
         );
         return;
       }

@@ -36,6 +36,12 @@ export interface ProcessView {
   rows?: number;
   exit?: ExitView;
 }
+/** Where things are inside: without isolation they are not where they usually are. `node` is what agentd runs on. */
+export interface Place {
+  workspace: string;
+  home: string;
+  node: string;
+}
 export interface ExitView {
   code: number | null;
   signal: string | null;
@@ -80,11 +86,20 @@ export type AgentdRequest =
   | { op: 'list'; path: string }
   | { op: 'read'; path: string }
   | { op: 'write'; path: string; mode?: number; ifMatch?: string }
-  | { op: 'mkdir'; path: string };
+  | { op: 'mkdir'; path: string }
+  /** Small files of ours anywhere the agent could write too: each whole or not at all, its folders are made. Answers `end`. */
+  | { op: 'put-files'; files: { path: string; content: string; overwrite: boolean }[] };
 
 /** agentd → runner, `id` as in the request; `hello` has id 0. */
 export type AgentdReply =
-  | { op: 'hello'; version: 1; pid: number; startedAtMs: number; processes: ProcessView[] }
+  | {
+      op: 'hello';
+      version: 1;
+      pid: number;
+      startedAtMs: number;
+      place: Place;
+      processes: ProcessView[];
+    }
   | { op: 'started'; pid: number }
   | { op: 'exited'; code: number | null; signal: string | null; outputTo: number }
   | {

@@ -75,6 +75,18 @@ const fields: Record<Op, Record<string, Check>> = {
     ifMatch: maybe(isText),
   },
   mkdir: { path: isPath },
+  'put-files': {
+    files: (v) =>
+      Array.isArray(v) &&
+      v.every(
+        (item: unknown) =>
+          isFields(item) &&
+          isPath(item['path']) &&
+          String(item['path']).startsWith('/') &&
+          isText(item['content']) &&
+          isFlag(item['overwrite']),
+      ),
+  },
 };
 
 export type Parsed =

@@ -365,6 +365,20 @@ describe('files and changes', () => {
     expect(await stage.ended(stage.turn('/say still here'))).toMatchObject({ state: 'done' });
   });
 
+  test('what was made in an empty workspace counts, also when the runner died before anybody asked', async () => {
+    const stage = await ready({ mode: 'auto' });
+    expect(existsSync(join(stage.home, '.berth', 'base.git'))).toBe(false);
+    writeFileSync(join(stage.workspace, 'made.txt'), 'one\n');
+    await stage.killRunner();
+    await stage.startRunner();
+    stage.bind({ mode: 'auto' });
+    await phase(stage, 'ready', 2);
+    const changes = await stage.control.call(stage.sessionId, 'changes.list', {});
+    expect(changes).toMatchObject({ files: [{ path: 'made.txt', status: 'added' }] });
+    const base = await read(stage, { kind: 'file.read', path: '/workspace/made.txt', rev: 'base' });
+    expect(base.controls[0]).toMatchObject({ fail: { code: 'not-found' } });
+  });
+
   test('files: written, read, and refused', async () => {
     const stage = await ready();
     const big = Buffer.alloc(3_000_000, 'x');

@@ -231,10 +231,15 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     signal: AbortSignal,
   ): Promise<void> {
     const { sessionId } = intent;
-    await phase(sessionId, memory, { phase: why === 'create' ? 'creating' : 'waking' });
-    const spec = await intents.spec(intent, (report) => phase(sessionId, memory, report), signal);
-    await phase(sessionId, memory, { phase: 'starting' });
-    const sandbox = await gate(() => driver.ensure(spec, signal));
+    // What is told need not be waited for: it is told in order, and a failure to tell ends the step as any other.
+    const [, spec] = await Promise.all([
+      phase(sessionId, memory, { phase: why === 'create' ? 'creating' : 'waking' }),
+      intents.spec(intent, (report) => phase(sessionId, memory, report), signal),
+    ]);
+    const [, sandbox] = await Promise.all([
+      phase(sessionId, memory, { phase: 'starting' }),
+      gate(() => driver.ensure(spec, signal)),
+    ]);
     if (sandbox.state === 'failed' || sandbox.state === 'gone') {
       await failed(sessionId, memory, sandbox.reason ?? 'it did not start', sandbox.logs);
       return;

@@ -7,8 +7,9 @@ import type { Owned } from './owner.ts';
 import { consumeNext, turnsInFlight } from './turns.store.ts';
 import { decisionsToDeliver, markDelivered } from './approvals.store.ts';
 
+/** Also while its agent starts: the runner keeps the turn and gives it to the agent the moment that it is up. */
 const canTake = (core: Core, state: SessionState): boolean =>
-  state.phase === 'ready' &&
+  (state.phase === 'ready' || state.phase === 'agent-starting') &&
   state.desired === 'running' &&
   state.holder === 'chat' &&
   !state.deleted &&

@@ -9,6 +9,7 @@ import {
   socketName,
   type AgentdReply,
   type AgentdRequest,
+  type Place,
 } from '../../agentd/protocol.ts';
 import { limits } from '../limits.ts';
 import { listen } from './listen.ts';
@@ -42,6 +43,7 @@ export async function createDoor(options: {
   const { events, log } = options;
   let socket: Socket | null = null;
   let here = false;
+  let place: Place | null = null;
   let nextId = 1;
   let closed = false;
   const known = new Map<number, Known>();
@@ -76,6 +78,7 @@ export async function createDoor(options: {
     }
     for (const id of there) nextId = Math.max(nextId, id + 1);
     here = true;
+    place = reply.place;
     events.here(reply.processes.filter(({ id }) => !known.has(id)));
   }
   function lose(id: number, process: Known): void {
@@ -220,6 +223,9 @@ export async function createDoor(options: {
   return {
     get here() {
       return here;
+    },
+    get place() {
+      return place;
     },
     start() {
       started = true;

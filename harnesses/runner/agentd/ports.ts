@@ -1,4 +1,4 @@
-import type { AgentdReply, AgentdRequest, ExitView, ProcessView } from '../../agentd/protocol.ts';
+import type { AgentdReply, AgentdRequest, ExitView, Place, ProcessView } from '../../agentd/protocol.ts';
 
 /** A refusal of agentd, or `agentd-gone`: the sandbox went away before it answered. */
 export class DoorError extends Error {
@@ -40,6 +40,8 @@ export interface DoorEvents {
 /** The runner's end of one sandbox: agentd dials in, and after a break dials in again. */
 export interface Door extends AsyncDisposable {
   readonly here: boolean;
+  /** As agentd said last; null before it was ever here. */
+  readonly place: Place | null;
   /** Lets agentd in; nothing of `events` happens before it. */
   start(): void;
   spawn(request: SpawnRequest, handlers: ProcessHandlers): Promise<Process>;
@@ -47,7 +49,7 @@ export interface Door extends AsyncDisposable {
   adopt(view: ProcessView, handlers: ProcessHandlers): Process;
   run(request: RunRequest): Promise<RunResult>;
   /** One request with one answer. */
-  ask(request: Extract<AgentdRequest, { op: 'list' | 'mkdir' }>): Promise<AgentdReply>;
+  ask(request: Extract<AgentdRequest, { op: 'list' | 'mkdir' | 'put-files' }>): Promise<AgentdReply>;
   /** A file's bytes; `meta` comes before the first. */
   read(
     path: string,

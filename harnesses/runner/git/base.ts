@@ -1,13 +1,9 @@
 import { DoorError, type Door, type RunRequest, type RunResult } from '../agentd/ports.ts';
+import type { Place } from '../../agentd/protocol.ts';
 import { limits } from '../limits.ts';
 import { parseDiff, type Changes } from './changes.ts';
 
-/** Where things are inside the sandbox. Asked of the sandbox itself: without isolation they are not where they usually are. */
-export interface Place {
-  workspace: string;
-  home: string;
-  node: string;
-}
+export type { Place };
 
 /** Refusals that a person gets to read. */
 export class Refusal extends Error {
@@ -44,17 +40,22 @@ const settings = [
 
 /** A file that cannot be read is left out: it must not hide the changes of all others. */
 const makeScript = `
-dir=$1 ref=$2 work=$3; shift 3
+dir=$1 ref=$2 work=$3 what=$4; shift 4
 git "$@" init --quiet --bare --initial-branch=base "$dir" || exit
 export GIT_DIR="$dir" GIT_WORK_TREE="$work"
 git "$@" config core.bare false &&
-  { git "$@" add --all --ignore-errors . || git "$@" rev-parse --git-dir >/dev/null; } &&
+  { [ "$what" = nothing ] || git "$@" add --all --ignore-errors . || git "$@" rev-parse --git-dir >/dev/null; } &&
   tree=$(git "$@" write-tree) &&
   commit=$(git "$@" commit-tree "$tree" -m base) &&
   git "$@" update-ref "$ref" "$commit" &&
   git "$@" ls-files -z | tr -cd '\\000' | wc -c`;
 
-export function createBase(door: Pick<Door, 'run'>, place: Place): Base {
+export function createBase(
+  door: Pick<Door, 'run'>,
+  place: Place,
+  /** The session began with nothing in its workspace: its base is the empty tree, made when somebody asks for changes. */
+  beganEmpty: () => boolean,
+): Base {
   const gitDir = `${place.home}/.berth/base.git`;
   const env = {
     GIT_DIR: gitDir,
@@ -99,8 +100,33 @@ export function createBase(door: Pick<Door, 'run'>, place: Place): Base {
       throw error;
     }
   }
+  async function make(what: 'all' | 'nothing'): Promise<number> {
+    // One script: seven processes one after the other through agentd would be felt at every start.
+    const words = ['berth', gitDir, ref, place.workspace, what, ...settings];
+    const { GIT_DIR: _dir, GIT_WORK_TREE: _tree, ...plain } = env;
+    const made = await door.run({
+      argv: ['sh', '-c', makeScript, ...words],
+      env: plain,
+      cwd: '/workspace',
+      timeoutMs: limits.gitMs,
+    });
+    if (made.code === 0) return Number(made.stdout.trim());
+    const why = made.timedOut ? 'took too long' : made.stderr.trim().slice(-500);
+    throw new Refusal('git-failed', `git: ${why}`);
+  }
+  async function existsOrIsEmpty(): Promise<boolean> {
+    if (await exists()) return true;
+    if (!beganEmpty()) return false;
+    try {
+      await make('nothing');
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      throw new Refusal('no-base', `The session's changes cannot be shown: ${error.message}`);
+    }
+    return true;
+  }
   const stage = async (): Promise<void> => {
-    if (!(await exists())) throw new Refusal('no-base', 'The session has no base yet.');
+    if (!(await existsOrIsEmpty())) throw new Refusal('no-base', 'The session has no base yet.');
     // An unreadable file must not hide the changes of all others.
     await must('add', '--all', '--ignore-errors', '.').catch(async (error: unknown) => {
       if ((await git('diff', '--cached', '--quiet', ref)).code === null) throw error;
@@ -109,24 +135,10 @@ export function createBase(door: Pick<Door, 'run'>, place: Place): Base {
 
   return {
     exists: () => inTurn(exists),
-    make: () =>
-      inTurn(async () => {
-        // One script: seven processes one after the other through agentd would be felt at every start.
-        const argv = ['sh', '-c', makeScript, 'berth', gitDir, ref, place.workspace, ...settings];
-        const { GIT_DIR: _dir, GIT_WORK_TREE: _tree, ...plain } = env;
-        const made = await door.run({
-          argv,
-          env: plain,
-          cwd: '/workspace',
-          timeoutMs: limits.gitMs,
-        });
-        if (made.code === 0) return Number(made.stdout.trim());
-        const why = made.timedOut ? 'took too long' : made.stderr.trim().slice(-500);
-        throw new Refusal('git-failed', `git: ${why}`);
-      }),
+    make: () => inTurn(() => make('all')),
     changes: () =>
       inTurn(async () => {
-        if (!(await exists())) return { files: [] };
+        if (!(await existsOrIsEmpty())) return { files: [] };
         await stage();
         const base = (await must('rev-parse', ref)).trim();
         const diff = await must(

@@ -18,6 +18,7 @@ export function watchChanges(options: {
   let again = false;
   let seenN = 0;
   let closed = false;
+  let excused = false;
 
   async function look(): Promise<void> {
     const found = await options.base()?.changes();
@@ -37,6 +38,11 @@ export function watchChanges(options: {
     looking = true;
     look()
       .catch((error: unknown) => {
+        // Without git the agent still works; a person is told once.
+        if (error instanceof Refusal && error.code === 'no-base' && !excused) {
+          excused = true;
+          put({ kind: 'notice', payload: { code: error.code, text: error.message } });
+        }
         const coped = error instanceof DoorError || error instanceof Refusal;
         if (!coped || error.code !== 'agentd-gone')
           log({ error: String(error) }, 'changes unknown');

@@ -5,7 +5,7 @@ import { fill } from '@berth/contract/harness';
 import type { SessionSpec } from '@berth/contract/link';
 import { loopbackPort } from '../../agentd/protocol.ts';
 import type { Door } from '../agentd/ports.ts';
-import { Refusal, type Place } from '../git/base.ts';
+import type { Place } from '../git/base.ts';
 
 export type Values = Readonly<Record<string, string>>;
 
@@ -67,18 +67,17 @@ export function launch(
 
 /** The record's files, each only where it is absent unless it says `overwrite`. */
 export async function writeHarnessFiles(
-  door: Pick<Door, 'run'>,
+  door: Pick<Door, 'ask'>,
   files: SessionSpec['harness']['files'],
   values: Values,
 ): Promise<void> {
-  const script =
-    'if [ "$2" = keep ] && [ -e "$1" ]; then exit 0; fi; mkdir -p "$(dirname "$1")" && cat > "$1.berth" && mv "$1.berth" "$1"';
-  for (const { path, content, overwrite } of files) {
-    const target = fill(path, values);
-    const argv = ['sh', '-c', script, 'berth', target, overwrite === true ? 'overwrite' : 'keep'];
-    const input = fill(content, values);
-    const done = await door.run({ argv, cwd: '/workspace', env: {}, input });
-    if (done.code !== 0)
-      throw new Refusal('harness-files', `${target}: ${done.stderr.trim().slice(-500)}`);
-  }
+  if (files.length === 0) return;
+  await door.ask({
+    op: 'put-files',
+    files: files.map(({ path, content, overwrite }) => ({
+      path: fill(path, values),
+      content: fill(content, values),
+      overwrite: overwrite === true,
+    })),
+  });
 }

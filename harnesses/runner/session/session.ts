@@ -16,7 +16,7 @@ import { createLife, type Phase } from './life.ts';
 import type { Session } from './ports.ts';
 import { initialState, nextAction, reduce, type Action, type SessionEvent } from './state.ts';
 import { createTranscript } from './transcript.ts';
-import { findPlace, makeBase, prepareWorkspace } from './workspace.ts';
+import { createBegan, makeBase, prepareWorkspace } from './workspace.ts';
 
 /** Puts a session together, and does one thing after the other as `state.ts` decides. */
 export async function createSession(options: {
@@ -39,6 +39,7 @@ export async function createSession(options: {
   let closed = false;
   const wakers: (() => void)[] = [];
 
+  const began = createBegan(dir);
   const transcript = createTranscript(join(dir, 'transcript.ndjson'), (error) =>
     log({ error: String(error) }, 'transcript could not be written'),
   );
@@ -150,12 +151,13 @@ export async function createSession(options: {
 
   async function prepare(): Promise<void> {
     try {
-      place = await findPlace(door);
-      base = createBase(door, place);
+      place = door.place ?? undefined;
+      if (!place) return; // asked again when it is back
+      base = createBase(door, place, () => began.empty);
       secrets = await secretsFor(spec.harness, join(dir, 'secrets.json'));
       const report = (detail: string, progress?: object): void =>
         phase('starting', detail, progress ? { progress } : {});
-      const found = await prepareWorkspace({ door, base, place, spec, report, notice });
+      const found = await prepareWorkspace({ door, base, began, place, spec, report, notice });
       if (found === 'awaiting-archive') phase('starting', 'Waiting for the files');
       tell({ kind: 'workspace', is: found });
     } catch (error) {

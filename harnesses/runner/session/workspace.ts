@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { SessionSpec } from '@berth/contract/link';
 import { loopbackPort } from '../../agentd/protocol.ts';
 import { LineSplitter } from '../acp/lines.ts';
@@ -5,15 +8,6 @@ import { DoorError, type Door } from '../agentd/ports.ts';
 import { cloneProgress } from '../git/changes.ts';
 import { Refusal, type Base, type Place } from '../git/base.ts';
 import { limits } from '../limits.ts';
-
-/** Asks the sandbox where its workspace, its home and its Node are (agentd runs on it). */
-export async function findPlace(door: Pick<Door, 'run'>): Promise<Place> {
-  const script =
-    'pwd -P; printf "%s\\n" "${HOME:-/home/agent}"; readlink "/proc/$PPID/exe" || command -v node || echo node';
-  const done = await door.run({ argv: ['sh', '-c', script], cwd: '/workspace', env: {} });
-  const [workspace = '/workspace', home = '/home/agent', node = 'node'] = done.stdout.split('\n');
-  return { workspace, home, node };
-}
 
 export type Report = (
   detail: string,
@@ -35,17 +29,53 @@ const cloneEnv = {
 export async function prepareWorkspace(options: {
   door: Door;
   base: Base;
+  began: Began;
   place: Place;
   spec: Pick<SessionSpec, 'repository' | 'awaitArchive'>;
   report: Report;
   notice: (code: string, text: string) => void;
 }): Promise<'ready' | 'awaiting-archive'> {
-  const { door, base, place, spec, report, notice } = options;
+  const { door, base, began, place, spec, report, notice } = options;
+  if (began.empty) return 'ready';
+  // The usual start: nothing is there, so nothing is to be counted, and no process stands between the sandbox and its agent.
+  if (!spec.awaitArchive && !spec.repository && (await isEmpty(door))) {
+    await began.markEmpty();
+    return 'ready';
+  }
   if (await base.exists()) return 'ready';
   if (spec.awaitArchive) return 'awaiting-archive';
   if (spec.repository) await clone(door, place, spec.repository, report);
   await makeBase(base, notice);
   return 'ready';
+}
+
+async function isEmpty(door: Pick<Door, 'ask'>): Promise<boolean> {
+  const reply = await door.ask({ op: 'list', path: '/workspace' });
+  return reply.op === 'list' && reply.items.length === 0;
+}
+
+/** Whether the workspace was empty when the session began. On our side of the boundary, and on disk before the agent may write. */
+export interface Began {
+  readonly empty: boolean;
+  markEmpty(): Promise<void>;
+}
+export function createBegan(dir: string): Began {
+  const path = join(dir, 'began-empty');
+  let empty = existsSync(path);
+  return {
+    get empty() {
+      return empty;
+    },
+    async markEmpty() {
+      const file = await open(path, 'w', 0o600);
+      try {
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      empty = true;
+    },
+  };
 }
 
 /** Without git the agent still works; only its changes cannot be shown. */

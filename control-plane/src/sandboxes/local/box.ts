@@ -6,7 +6,7 @@ import type { Folders } from './folders.ts';
 import type { HostView } from './layout.ts';
 import { makeLimits, memoryKills, removeCgroups, type CgroupHost } from './limits.ts';
 import { emptyLog, tailOf, trimLog } from './logs.ts';
-import { isAlive, killAll, procId, procsOfUid, procsWith, type ProcId } from './procs.ts';
+import { hasProcs, isAlive, killAll, procId, procsOfUid, procsWith, type ProcId } from './procs.ts';
 import type { Records, SandboxRecord } from './records.ts';
 import { bareMark, readStatus, startBare, startIsolated } from './start.ts';
 import { claimUid, releaseUid } from './uids.ts';
@@ -126,7 +126,7 @@ export function createBox(options: BoxOptions) {
   function fresh(spec: SandboxSpec): SandboxRecord {
     const name = options.newName();
     const needsUid = !unsafe && process.getuid?.() === 0;
-    const uid = needsUid ? claimUid(folders.claims, (own) => procsOfUid(own).length > 0) : null;
+    const uid = needsUid ? claimUid(folders.claims, hasProcs) : null;
     return records.put(
       {
         sessionId,

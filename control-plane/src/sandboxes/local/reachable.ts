@@ -1,4 +1,17 @@
-import { cpSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 
@@ -12,10 +25,11 @@ export function reachable(file: string): boolean {
 }
 
 /**
- * Where the uid of a sandbox finds this folder or program: where it is, or, when that is closed to others (below /root, say), a copy under `shared`.
- * The copy is made once for each state of the original.
+ * Where the uid of a sandbox finds this folder or program: where it really is, or, when that is closed to others (below /root, say), a copy under
+ * `shared`. The copy is made once for each state of the original.
  */
-export function publish(original: string, shared: string): string {
+export function publish(named: string, shared: string): string {
+  const original = realpathSync(named);
   if (reachable(original)) return original;
   const found = statSync(original);
   const state = createHash('sha256')
@@ -29,11 +43,24 @@ export function publish(original: string, shared: string): string {
   const beside = `${folder}.part`;
   rmSync(beside, { recursive: true, force: true });
   mkdirSync(beside, { mode: 0o755 });
-  cpSync(original, path.join(beside, path.basename(original)), {
-    recursive: true,
-    verbatimSymlinks: true,
-    preserveTimestamps: true,
-  });
+  duplicate(original, path.join(beside, path.basename(original)));
   renameSync(beside, folder);
   return copy;
+}
+
+/** By hard links where the file system has them: an agent is hundreds of megabytes, and everything here waits for it. */
+function duplicate(from: string, to: string): void {
+  const found = lstatSync(from);
+  if (found.isDirectory()) {
+    mkdirSync(to, { mode: 0o755 });
+    for (const name of readdirSync(from)) duplicate(path.join(from, name), path.join(to, name));
+  } else if (found.isSymbolicLink()) {
+    symlinkSync(readlinkSync(from), to);
+  } else if (found.isFile()) {
+    try {
+      linkSync(from, to);
+    } catch {
+      copyFileSync(from, to); // another disk, or one without links
+    }
+  }
 }
