@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { renderDocs, renderExample } from './config-docs.ts';
 import { readConfig, type Config } from './config.ts';
 
-const places = { home: '/home/ada', cwd: '/work' };
+const places = { home: '/home/ada', cwd: '/srv' };
 const read = (env: Record<string, string | undefined>, dotenv?: string) =>
   readConfig({ env, dotenv, ...places });
 function config(env: Record<string, string | undefined>, dotenv?: string): Config {
@@ -47,7 +47,7 @@ test('the environment wins over .env, and an empty value means unset', () => {
 test.each([
   [{ XDG_DATA_HOME: '/data' }, '/data/berth'],
   [{ XDG_DATA_HOME: 'relative' }, '/home/ada/.local/share/berth'],
-  [{ BERTH_DATA_DIR: 'state' }, '/work/state'],
+  [{ BERTH_DATA_DIR: 'state' }, '/srv/state'],
   [{ BERTH_DATA_DIR: '/srv/berth', XDG_DATA_HOME: '/data' }, '/srv/berth'],
 ])('%j keeps its data in %s', (env, dataDir) => {
   expect(config(env).dataDir).toBe(dataDir);
