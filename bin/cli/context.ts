@@ -130,6 +130,10 @@ export function createContext(io: Io, values: Values, words: readonly string[]):
       const api = await context.client();
       if (uuid.test(name)) return api.sessions.get(name.toLowerCase());
       const all = await Array.fromAsync(everything((query) => api.sessions.list(query)));
+      // Archived ones too: `sessions ls --archived` shows ids that `unarchive` and `rm` must know.
+      const away = (query: { limit: number; cursor?: string }) =>
+        api.sessions.list({ ...query, archived: true });
+      all.push(...(await Array.fromAsync(everything(away))));
       return pick('session', name, all, (session) => session.title);
     },
     async findAgent(name) {

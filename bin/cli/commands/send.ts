@@ -83,6 +83,10 @@ export const send: Run = async (context) => {
     await api.turns.create(session.id, turn);
     if (session.queued > 0 && !context.json)
       context.tell(context.style.dim(`queued behind ${session.queued}`));
+    if (session.holder === 'terminal')
+      context.tell(
+        `it is queued: a terminal has the conversation; \`berth sessions take-back ${shortId(session.id)}\` brings it back`,
+      );
     if (session.waitingApprovals > 0) {
       context.tell('it is queued, but the session waits for you: see `berth approvals`');
       return exitCode.waiting;
