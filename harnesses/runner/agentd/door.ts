@@ -15,24 +15,14 @@ import { limits } from '../limits.ts';
 import { listen } from './listen.ts';
 import {
   DoorError,
+  type Asked,
   type Door,
   type DoorEvents,
+  type Known,
   type Process,
-  type ProcessHandlers,
   type RunResult,
 } from './ports.ts';
-
-interface Known {
-  handlers: ProcessHandlers;
-  next: number;
-  stderrNext: number;
-  held: boolean;
-}
-interface Asked {
-  reply(reply: AgentdReply): void;
-  bytes?(body: Buffer): void;
-  fail(error: Error): void;
-}
+import { readOffset, readReply } from './reply.ts';
 
 export async function createDoor(options: {
   socketDir: string;
@@ -88,8 +78,7 @@ export async function createDoor(options: {
 
   function frame(type: number, id: number, body: Buffer): void {
     if (type === agentdFrame.control) {
-      // agentd runs beside the agent, but what it says only ever concerns its own sandbox.
-      const reply = JSON.parse(body.toString('utf8')) as AgentdReply;
+      const reply = readReply(body);
       if (reply.op === 'hello') {
         welcome(reply);
         return;
@@ -106,7 +95,7 @@ export async function createDoor(options: {
       } else if (reply.op === 'failed') log({ id, code: reply.code }, reply.detail);
       return;
     }
-    const offset = Number(body.readBigUInt64LE(0));
+    const offset = readOffset(body);
     const bytes = body.subarray(8);
     const question = asked.get(id);
     if (question?.bytes) {
@@ -129,7 +118,13 @@ export async function createDoor(options: {
   }
 
   function accept(incoming: Socket): void {
-    socket?.destroy(); // the newest connection is the living one
+    // Agents can dial this socket as well. Whoever has said hello stays until its end, so nobody takes agentd's place while it lives; a
+    // connection that says nothing holds the place for nobody.
+    if (here) {
+      incoming.destroy();
+      return;
+    }
+    socket?.destroy();
     const reader = new AgentdFrameReader();
     socket = incoming;
     incoming.on('drain', () => drainers.splice(0).forEach((wake) => wake()));
@@ -164,7 +159,10 @@ export async function createDoor(options: {
   let started = false;
   const server = createServer((incoming) => {
     if (started) accept(incoming);
-    else early.push(incoming.on('error', () => incoming.destroy()));
+    else {
+      incoming.on('error', () => incoming.destroy());
+      early.splice(0, 1, incoming).forEach((older) => older.destroy());
+    }
   });
   await listen(server, path, options.owner);
 

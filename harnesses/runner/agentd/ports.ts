@@ -1,4 +1,10 @@
-import type { AgentdReply, AgentdRequest, ExitView, Place, ProcessView } from '../../agentd/protocol.ts';
+import type {
+  AgentdReply,
+  AgentdRequest,
+  ExitView,
+  Place,
+  ProcessView,
+} from '../../agentd/protocol.ts';
 
 /** A refusal of agentd, or `agentd-gone`: the sandbox went away before it answered. */
 export class DoorError extends Error {
@@ -49,7 +55,9 @@ export interface Door extends AsyncDisposable {
   adopt(view: ProcessView, handlers: ProcessHandlers): Process;
   run(request: RunRequest): Promise<RunResult>;
   /** One request with one answer. */
-  ask(request: Extract<AgentdRequest, { op: 'list' | 'mkdir' | 'put-files' }>): Promise<AgentdReply>;
+  ask(
+    request: Extract<AgentdRequest, { op: 'list' | 'mkdir' | 'put-files' }>,
+  ): Promise<AgentdReply>;
   /** A file's bytes; `meta` comes before the first. */
   read(
     path: string,
@@ -64,4 +72,18 @@ export interface Upload {
   /** Resolves with the file's etag once it stands in place. */
   finish(): Promise<string>;
   readonly failed: Promise<never>;
+}
+
+/** A process as the door keeps it: which bytes were handed out. */
+export interface Known {
+  handlers: ProcessHandlers;
+  next: number;
+  stderrNext: number;
+  held: boolean;
+}
+/** A request that waits for its answer. */
+export interface Asked {
+  reply(reply: AgentdReply): void;
+  bytes?(body: Buffer): void;
+  fail(error: Error): void;
 }
