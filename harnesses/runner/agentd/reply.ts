@@ -11,6 +11,8 @@ const processesMax = 4096;
 
 const whole = z.int().check(z.minimum(0));
 const text = z.string();
+/** It becomes a header. */
+const etag = text.check(z.regex(/^"[!#-~]{1,200}"$/));
 const exit = { code: z.nullable(z.int()), signal: z.nullable(text) };
 
 const processView = z.looseObject({
@@ -58,10 +60,10 @@ const reply = z.discriminatedUnion('op', [
     op: z.literal('meta'),
     sizeBytes: whole,
     modifiedAtMs: z.number(),
-    etag: text.check(z.regex(/^[!#-~]{1,200}$/)),
+    etag,
   }),
   z.looseObject({ op: z.literal('end') }),
-  z.looseObject({ op: z.literal('written'), etag: text.check(z.regex(/^[!#-~]{1,200}$/)) }),
+  z.looseObject({ op: z.literal('written'), etag }),
   z.looseObject({
     op: z.literal('failed'),
     code: z.enum([
