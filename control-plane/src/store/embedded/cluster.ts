@@ -44,7 +44,12 @@ export async function ensureCluster(
     await rename(unfinished, layout.data);
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true });
-    throw new Error(`initdb failed in ${layout.home}: ${reason(error)}`, { cause: error });
+    const why = reason(error);
+    // Containers with a random uid: PostgreSQL looks its user up and takes no number for an answer.
+    const remedy = why.includes('could not look up effective user')
+      ? '. This user has no entry in /etc/passwd: add one, or set DATABASE_URL'
+      : '';
+    throw new Error(`initdb failed in ${layout.home}: ${why}${remedy}`, { cause: error });
   } finally {
     await rm(passwordFile, { force: true });
   }
