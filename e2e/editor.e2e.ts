@@ -254,15 +254,22 @@ describe.runIf(codeServerRunsHere())('the extension in a real editor', () => {
   });
 
   test('looks right in every kind of theme, and asks nobody outside', async () => {
-    for (const [name, theme] of [
-      ['light', 'Default Light Modern'],
-      ['hc', 'Default High Contrast'],
-      ['dark-plus', 'Default Dark+'],
+    for (const [name, theme, kind] of [
+      ['light', 'Light Modern', 'vs'],
+      ['hc', 'Dark High Contrast', 'hc-black'],
+      ['hc-light', 'Light High Contrast', 'hc-light'],
+      ['dark', 'Dark Modern', 'vs-dark'],
     ] as const) {
-      const file = join(server.dir, 'User', 'settings.json');
-      const now = JSON.parse(await readFile(file, 'utf8')) as object;
-      await writeFile(file, JSON.stringify({ ...now, 'workbench.colorTheme': theme }));
-      await editor.page.waitForTimeout(1500);
+      await editor.run('Preferences: Color Theme');
+      const input = editor.quickInput.locator('input').first();
+      await input.fill(theme);
+      await editor.page
+        .locator('.quick-input-list .monaco-list-row.focused')
+        .filter({ hasText: theme })
+        .waitFor();
+      await input.press('Enter');
+      await editor.page.locator(`.monaco-workbench.${kind}`).waitFor();
+      await editor.page.waitForTimeout(500);
       await shot(`theme-${name}`);
     }
     expect(foreign).toEqual([]);

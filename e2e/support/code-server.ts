@@ -150,7 +150,7 @@ export async function launchBrowser(size = { width: 1440, height: 900 }): Promis
 /** The workbench, by what a person sees of it. */
 export function workbench(page: Page) {
   const chat = () =>
-    page.frameLocator('iframe.webview.ready').last().frameLocator('iframe#active-frame');
+    page.locator('iframe.webview.ready').last().contentFrame().frameLocator('iframe#active-frame');
   const terminalText = async (): Promise<string> =>
     (
       await page
@@ -210,3 +210,47 @@ export function workbench(page: Page) {
   };
 }
 export type Workbench = ReturnType<typeof workbench>;
+
+/** Runs a test program inside the extension host: the workbench calls the page back with its exit code. */
+export async function runInHost(options: {
+  server: CodeServer;
+  folder: string;
+  extension: string;
+  tests: string;
+  env: Readonly<Record<string, string>>;
+  timeoutMs: number;
+  onLog: (line: string) => void;
+}): Promise<number> {
+  const { server } = options;
+  await using browser = await launchBrowser();
+  const { page } = browser;
+  const remote = (path: string) => `vscode-remote://${server.authority}${path}`;
+  const exposed: Promise<unknown>[] = [];
+  const ended = new Promise<number>((done) => {
+    const timer = setTimeout(() => {
+      options.onLog(`no end after ${String(options.timeoutMs)} ms`);
+      done(1);
+    }, options.timeoutMs);
+    const exit = (code: number) => {
+      clearTimeout(timer);
+      done(code);
+    };
+    exposed.push(page.exposeFunction('codeAutomationExit', exit));
+  });
+  exposed.push(
+    page.exposeFunction('codeAutomationLog', (_type: string, args: unknown[]) =>
+      options.onLog(args.map(String).join(' ')),
+    ),
+  );
+  await Promise.all(exposed);
+  const payload = [
+    ['extensionDevelopmentPath', remote(options.extension)],
+    ['extensionTestsPath', remote(options.tests)],
+    ['extensionEnvironment', JSON.stringify(options.env)],
+    ['skipWelcome', 'true'],
+  ];
+  const query = new URLSearchParams({ folder: options.folder, payload: JSON.stringify(payload) });
+  await page.goto(`${server.url}/?${query.toString().replaceAll('+', '%20')}`);
+  // Awaited here: the browser closes when this function is left.
+  return await ended;
+}

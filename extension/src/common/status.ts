@@ -79,13 +79,12 @@ export function statusLook(session: Session, now: number): StatusLook {
   }
 }
 
-/** Without a connection only the past is known: nothing spins, nothing counts on. */
+/** Without a connection only the past is known: nothing spins, nothing counts on, and what was going on is said with its time. */
 export function offlineLook(session: Session, heardAt: number): StatusLook {
   const look = statusLook(session, heardAt);
-  return {
-    ...look,
-    icon: 'debug-disconnect',
-    tone: 'off',
-    words: `was ${look.words.replace(/ \d+ .*$/, '')} at ${clockTime(heardAt)}`,
-  };
+  const goingOn = look.group === 'running' || session.status === 'stalled';
+  const words = goingOn
+    ? `was ${look.words.replace(/ \d+ .*$/, '')} at ${clockTime(heardAt)}`
+    : look.words;
+  return { ...look, icon: 'debug-disconnect', tone: 'off', words };
 }

@@ -1,7 +1,7 @@
 import { explain } from '@berth/client';
 import type { ChangedFile, Session } from '@berth/contract';
 import * as vscode from 'vscode';
-import { changeRow, changesSummary } from '../common/changes.ts';
+import { changeRow } from '../common/changes.ts';
 import { paced, systemTimers } from '../common/clock.ts';
 import type { Hub } from '../common/hub.ts';
 import { cut, plain } from '../common/words.ts';
@@ -10,6 +10,7 @@ import { diffUris, uriOf, type SessionFiles } from './files.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
 const readEveryMs = 500;
+const rowScheme = 'berth-change';
 
 export interface ChangesView {
   /** The files that a session changed, as the server says now. */
@@ -31,8 +32,9 @@ export function createChangesView(options: {
   let shown: string | null = null;
   let round = 0;
 
+  // A scheme of its own: files of the sandbox wear a lock, which would take the place of the letter.
   const rowUri = (file: ChangedFile) =>
-    uriOf({ sessionId: shown ?? '', rev: 'current', path: file.path });
+    vscode.Uri.from({ scheme: rowScheme, authority: shown ?? '', path: `/${file.path}` });
   const provider: vscode.TreeDataProvider<ChangedFile> = {
     onDidChangeTreeData: changed.event,
     getChildren: (file) => (file ? [] : [...rows]),
@@ -67,7 +69,6 @@ export function createChangesView(options: {
     view.title = session
       ? vscode.l10n.t('Changes: {0}', cut(plain(session.title), 28))
       : vscode.l10n.t('Changes');
-    view.description = rows.length > 0 ? changesSummary(rows) : '';
   }
 
   const reading = paced(systemTimers, readEveryMs, () => {
@@ -129,7 +130,7 @@ export function createChangesView(options: {
     vscode.window.registerFileDecorationProvider({
       onDidChangeFileDecorations: decorated.event,
       provideFileDecoration: (uri) => {
-        if (uri.scheme !== 'berth' || shown === null) return undefined;
+        if (uri.scheme !== rowScheme || shown === null) return undefined;
         const file = rows.find((one) => rowUri(one).toString() === uri.toString());
         if (!file) return undefined;
         const { letter, color } = changeRow(file);

@@ -20,7 +20,8 @@ export function keepContextKeys(hub: Hub, active: Active, subscriptions: Subscri
     const session = state.sessions.get(active.get().sessionId ?? '');
     set('berth.server', state.server.kind);
     set('berth.connected', state.server.kind === 'online');
-    set('berth.loaded', state.loaded);
+    // Also while the connection is away: what is shown stays where it is.
+    set('berth.shown', state.loaded);
     set('berth.hasSessions', live.length > 0);
     set('berth.needsInput', badgeOf(state) > 0);
     set('berth.turnRunning', session !== undefined && isTurnRunning(session));
