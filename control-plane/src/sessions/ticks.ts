@@ -6,7 +6,8 @@ import { sessionLimits } from './limits.ts';
 import type { Feeds } from './log/feeds.ts';
 import { sweepDeltas } from './log/sweep.ts';
 import type { Owned } from './owner.ts';
-import { idleTooLong, setIntent } from './sessions.store.ts';
+import { idleTooLong, suspendIdle } from './sessions.store.ts';
+import { inTransaction } from './sql.ts';
 
 /** What only time tells: silence, a missed runner, idleness; and what is due now and then: the sweep, the poll. */
 export function createTicks(
@@ -49,9 +50,9 @@ export function createTicks(
 
   async function slowTick(): Promise<void> {
     const now = new Date(core.clock.now());
-    for (const { id, team_id } of await idleTooLong(core.pool, now)) {
+    for (const id of await idleTooLong(core.pool, now)) {
+      if (!(await inTransaction(core.pool, (sql) => suspendIdle(sql, id, now)))) continue;
       core.logger.info({ sessionId: id }, 'an idle session is suspended');
-      await setIntent(core.pool, { id, teamId: team_id }, { desired: 'suspended' });
       core.sandboxes.hint(id);
       await core.owner.run(id, (owned) => advance(core, owned));
     }

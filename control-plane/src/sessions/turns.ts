@@ -11,7 +11,7 @@ import type { Owned } from './owner.ts';
 import type { Turns } from './services.ts';
 import { readSession, setIntent, type SessionRow } from './sessions.store.ts';
 import { hashOf } from './prompt.ts';
-import { checkedCursor, isUuid, noSession, pageOf } from './sql.ts';
+import { checkedCursor, inTransaction, isUuid, noSession, pageOf } from './sql.ts';
 import { nextTurnState, turnEnds, type TurnEvent } from './turn.ts';
 import * as store from './turns.store.ts';
 
@@ -55,15 +55,23 @@ export function createTurns(core: Core): Turns {
     const promptHash = hashOf(prompt);
     const created =
       known === null &&
-      (await store.insertTurn(pool, { id, sessionId, prompt, promptHash, at: now() }, actor));
+      (await inTransaction(pool, async (sql) => {
+        const inserted = await store.insertTurn(
+          sql,
+          { id, sessionId, prompt, promptHash, at: now() },
+          actor,
+        );
+        // A suspended session wakes by itself; a failed one gets another sandbox. With the row: a message that wakes nobody would wait for ever.
+        const intent = { desired: 'running', replaceFailed: true } as const;
+        if (inserted && !(await setIntent(sql, { id: sessionId, teamId: actor.teamId }, intent)))
+          throw noSession();
+        return inserted;
+      }));
     const row = known ?? (await store.readTurn(pool, sessionId, id));
     if (row === null) throw noSession();
     if (!row.prompt_hash.equals(promptHash))
       throw new Problem('turn-id-reused', 'This id belongs to a message with another text.');
     if (!created) return { turn: await view(row), created };
-    // A suspended session wakes by itself; a failed one gets another sandbox.
-    const identity = { id: sessionId, teamId: actor.teamId };
-    await setIntent(pool, identity, { desired: 'running', replaceFailed: true });
     core.sandboxes.hint(sessionId);
     await core.owner.append(sessionId, () => [turnQueued(row, core.clock.now())]);
     await core.owner.run(sessionId, (owned) => advance(core, owned));
