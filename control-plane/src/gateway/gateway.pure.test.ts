@@ -5,7 +5,7 @@ import { price, readPrices } from './prices.ts';
 import { classify, refusalBody, refusals, type Refusal } from './refusals.ts';
 import { modelList, route, type Protocol } from './routes.ts';
 import { EventTap } from './stream.ts';
-import { readUsage } from './usage.ts';
+import { isBareUsageChunk, readUsage } from './usage.ts';
 
 test.each([
   [
@@ -148,6 +148,7 @@ test.each<[number, string, Refusal]>([
   [400, '{"error":{"type":"no_db_connection"}}', 'gateway-key'],
   [403, 'x', 'gateway-key'],
   [400, 'litellm.ContextWindowExceededError: …', 'context-too-long'],
+  [400, '{"error":{"message":"litellm.UnsupportedParamsError: …"}}', 'parameter-refused'],
   [400, 'bad', 'model-refused'],
   [404, 'x', 'model-refused'],
   [429, 'x', 'rate-limited'],
@@ -278,4 +279,15 @@ test('a usage chunk that also carries text is never withheld', async () => {
   expect((await through(new EventTap('chat', true), Buffer.from(event), [])).toString()).toBe(
     event,
   );
+});
+
+test.each([
+  [{ usage: {}, choices: [] }, true],
+  [{ usage: {}, choices: [{ index: 0, delta: {} }] }, true], // LiteLLM's
+  [{ usage: {}, choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }, false],
+  [{ usage: {}, choices: [{ index: 0, delta: { content: 'x' }, finish_reason: null }] }, false],
+  [{ choices: [{ index: 0, delta: {} }] }, false],
+  [{ usage: {} }, false],
+])('%j is a chunk of usage alone: %s', (event, bare) => {
+  expect(isBareUsageChunk(event)).toBe(bare);
 });

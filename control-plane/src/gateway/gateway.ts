@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 import { downstreamHeaders, readBody, upstreamHeaders, type ReadBody } from './body.ts';
 import { createPrices, price } from './prices.ts';
 import { probe, type GatewayHealth } from './probe.ts';
-import { classify, refusalBody, refusals, type Refusal } from './refusals.ts';
+import { classify, noticeOf, refusalBody, refusals, type Refusal } from './refusals.ts';
 import { modelList, route, type GatewayRoute, type Protocol } from './routes.ts';
 import { EventTap } from './stream.ts';
 import { createUpstream, readAll } from './upstream.ts';
@@ -93,6 +93,11 @@ export function createGateway(options: {
     response.end(body);
   }
 
+  function tell(sessionId: string, refusal: Refusal): void {
+    const text = noticeOf[refusal];
+    if (text !== undefined) ports.notice(sessionId, refusal, text);
+  }
+
   /** Settles a call: tokens, and their price where it is known. */
   function settle(sessionId: string, model: string, usage: CallUsage): void {
     const dollars = price(usage, prices?.of(model));
@@ -113,6 +118,7 @@ export function createGateway(options: {
     sessionId: string,
   ): Promise<void> {
     if (upstream === null) {
+      tell(sessionId, 'no-gateway');
       refuse(response, target.protocol, 'no-gateway');
       return;
     }
@@ -137,11 +143,7 @@ export function createGateway(options: {
     } catch (error) {
       if (gone.signal.aborted) return;
       logger.warn({ err: error, sessionId }, 'the model gateway could not be reached');
-      ports.notice(
-        sessionId,
-        'gateway-unreachable',
-        'The model gateway does not answer. The agent tries again by itself.',
-      );
+      tell(sessionId, 'gateway-unreachable');
       refuse(response, target.protocol, 'gateway-unreachable');
       return;
     }
@@ -153,18 +155,7 @@ export function createGateway(options: {
         { sessionId, status, refusal, model: read.model },
         'the model gateway refused a call',
       );
-      if (refusal === 'gateway-key')
-        ports.notice(
-          sessionId,
-          'gateway-key',
-          'The model gateway refuses the key of this server. Check LITELLM_API_KEY.',
-        );
-      if (refusal === 'model-refused')
-        ports.notice(
-          sessionId,
-          'model-refused',
-          'The model refused the request. The agent got this answer.',
-        );
+      tell(sessionId, refusal);
       const retryAfter = answer.headers['retry-after'] ?? '5';
       refuse(
         response,

@@ -14,6 +14,7 @@ export type Refusal =
   | 'gateway-unreachable'
   | 'gateway-key'
   | 'model-refused'
+  | 'parameter-refused'
   | 'context-too-long'
   | 'rate-limited'
   | 'overloaded'
@@ -65,6 +66,11 @@ export const refusals: Record<Refusal, Shape> = {
     text: 'The model gateway refuses the key of this server.',
   },
   'model-refused': { status: 400, types: invalid, text: 'The model refused the request.' },
+  'parameter-refused': {
+    status: 400,
+    types: invalid,
+    text: 'The model gateway refuses a parameter that this agent sends to this model.',
+  },
   // Claude Code compacts the conversation when it reads these words; OpenAI's clients look at the code.
   'context-too-long': {
     status: 400,
@@ -82,6 +88,20 @@ export const refusals: Record<Refusal, Shape> = {
     text: 'The model is overloaded. Try again later.',
   },
   'gateway-failed': { status: 500, types: broken, text: 'The model gateway failed.' },
+};
+
+/** What a person is told in the conversation, because the agent's own words for it are poor, late or none. */
+export const noticeOf: Partial<Record<Refusal, string>> = {
+  'no-gateway': 'No model is connected. Set LITELLM_GATEWAY_URL on the server to use models.',
+  'gateway-unreachable':
+    'The model gateway does not answer. Some agents try again by themselves; if this one does not, send the message again.',
+  'gateway-key': 'The model gateway refuses the key of this server. Check LITELLM_API_KEY.',
+  'model-refused': 'The model refused the request. The agent got this answer.',
+  'parameter-refused':
+    'The model gateway refuses a parameter that this agent sends to this model. Set drop_params: true under litellm_settings of the gateway, or choose another model.',
+  'rate-limited': 'The model is busy: the gateway answered with a rate limit.',
+  overloaded: 'The model is overloaded.',
+  'gateway-failed': 'The model gateway failed to get an answer from the model.',
 };
 
 export function refusalBody(protocol: Protocol, refusal: Refusal, detail?: string): unknown {
@@ -116,6 +136,7 @@ export function classify(status: number, text: string): Refusal {
     )
   )
     return 'context-too-long';
+  if (/UnsupportedParamsError/.test(text)) return 'parameter-refused';
   if (
     /no_db_connection|token_not_found_in_db|auth_error|expired_key/.test(text) ||
     status === 401 ||

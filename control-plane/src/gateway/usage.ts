@@ -85,10 +85,18 @@ export function mayHoldUsage(data: string): boolean {
   return data.includes('"usage');
 }
 
-/** A chat chunk that carries nothing but usage, which a client that did not ask for it must not see. */
+/**
+ * A chat chunk that carries nothing but usage, which a client that did not ask for it must not see. OpenAI sends it without choices, LiteLLM with one
+ * that says nothing.
+ */
 export function isBareUsageChunk(event: unknown): boolean {
   const choices = at(event, 'choices');
-  return isRecord(at(event, 'usage')) && Array.isArray(choices) && choices.length === 0;
+  if (!isRecord(at(event, 'usage')) || !Array.isArray(choices)) return false;
+  return choices.every((choice: unknown) => {
+    const delta = at(choice, 'delta');
+    const ends = at(choice, 'finish_reason');
+    return isRecord(delta) && Object.keys(delta).length === 0 && (ends ?? null) === null;
+  });
 }
 
 /** When a stream was cut before its usage: never zero, about four bytes to a token. */
