@@ -68,6 +68,8 @@ export interface Agent {
   setMode(sessionId: string, modeId: string): Promise<void>;
   setConfig(sessionId: string, configId: string, value: string): Promise<void>;
   setModel(sessionId: string, modelId: string): Promise<void>;
+  /** Only for an agent that offers it: not yet in the stable protocol. */
+  setTitle(sessionId: string, title: string): Promise<void>;
   hold(held: boolean): void;
   /** The whole tree; resolves when the process has ended. */
   stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
@@ -267,6 +269,13 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
         'session/set_model',
         limits.runMs,
         agent.request('session/set_model', { sessionId, modelId }),
+      );
+    },
+    async setTitle(sessionId, title) {
+      await within(
+        'session/set_title',
+        limits.runMs,
+        agent.request('session/set_title', { sessionId, title }),
       );
     },
     hold: (held) => process.hold(held),

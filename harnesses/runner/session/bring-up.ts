@@ -12,6 +12,9 @@ import type { Conversation } from './conversation.ts';
 import { judge, Replay } from './settle.ts';
 import type { Transcript } from './transcript.ts';
 
+/** The conversation's title is Berth's affair; to the agent it has one. */
+const untitled = 'Berth';
+
 type Opened = Pick<NewSessionResponse, 'modes' | 'configOptions'>;
 
 /**
@@ -34,11 +37,14 @@ export async function bringUp(options: {
   const known = journal.ledger.agentSessionId ?? spec.agentSessionId;
   let opened: Opened | null = null;
   let sessionId = known;
+  let title: Promise<void> | undefined;
   if (known !== undefined) opened = await reopen(known, capabilities);
   if (opened === null || sessionId === undefined) {
     const created = await agent.newSession(cwd, timeouts.newSessionMs);
     sessionId = created.sessionId;
     opened = created;
+    // Else some agents ask a model of their own choice, which the gateway refuses, for a title that nobody sees.
+    if (capabilities?.sessionCapabilities?.title) title = agent.setTitle(sessionId, untitled);
     await startOver(known !== undefined);
   }
   if (journal.ledger.agentSessionId !== sessionId || journal.ledger.holder !== 'chat')
@@ -46,7 +52,9 @@ export async function bringUp(options: {
       kind: 'agent.session',
       payload: { agentSessionId: sessionId, holder: 'chat' },
     });
-  await setMode(agent, sessionId, spec, opened, conversation);
+  const settings = [setMode(agent, sessionId, spec, opened, conversation)];
+  if (title) settings.push(accepted(title, conversation));
+  await Promise.all(settings);
   return sessionId;
 
   async function reopen(
@@ -159,12 +167,18 @@ export async function setMode(
     steps.push(() => agent.setConfig(sessionId, acpConfigOption, wanted));
   else if (wanted !== undefined && model.acpSetModel === true)
     steps.push(() => agent.setModel(sessionId, wanted));
-  for (const step of steps) {
-    try {
-      await step();
-    } catch (error) {
-      if (error instanceof AgentFault || !(error instanceof RequestError)) throw error;
-      conversation.notice('agent-setting', `The agent refused a setting: ${error.message}`);
-    }
+  for (const step of steps) await accepted(step(), conversation);
+}
+
+/** What an agent refuses is said, and it works on without. */
+async function accepted(
+  setting: Promise<void>,
+  conversation: Pick<Conversation, 'notice'>,
+): Promise<void> {
+  try {
+    await setting;
+  } catch (error) {
+    if (error instanceof AgentFault || !(error instanceof RequestError)) throw error;
+    conversation.notice('agent-setting', `The agent refused a setting: ${error.message}`);
   }
 }
