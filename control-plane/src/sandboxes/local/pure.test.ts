@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -241,6 +249,11 @@ test('a folder that others cannot enter is copied to where they can, once for ea
   const copy = publish(original, path.join(base, 'shared'));
   expect(readFileSync(path.join(copy, 'file'), 'utf8')).toBe('one');
   expect(publish(original, path.join(base, 'shared'))).toBe(copy);
+
+  // What is reached by a link through such a folder is not where the sandbox could find it either.
+  const link = path.join(base, 'link');
+  symlinkSync('/usr/bin', link);
+  expect(publish(path.join(link, 'env'), base)).toBe('/usr/bin/env');
 });
 
 test.runIf(process.getuid?.() === 0)('a sandbox is never started as root', () => {
