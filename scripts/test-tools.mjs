@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { codeServerRunsHere, ensureCodeServer } from './code-server.mjs';
+import { ensureLitellm } from './litellm.mjs';
 import { ensureProbes, ensureSchemathesis } from './probes.mjs';
 
 /** [program, Debian package] */
@@ -10,6 +11,7 @@ export const systemTools = [
   ['bwrap', 'bubblewrap'],
   ['chromium', 'chromium'],
   ['git', 'git'],
+  ['pip3', 'python3-pip'],
   ['vim', 'vim'],
   ['nvim', 'neovim'],
   ['htop', 'htop'],
@@ -25,6 +27,7 @@ export const installers = [
     if (codeServerRunsHere()) ensureCodeServer(root);
     else console.error('pretest: the tests in an editor run on Linux x64 only');
   },
+  ensureLitellm,
   ensureProbes,
   ensureSchemathesis,
 ];
