@@ -33,6 +33,10 @@ export const text = (line: Line, x: number): string => {
   return word & combinedBit ? (line._combined[x] ?? '') : String.fromCodePoint(word & 0x1fffff);
 };
 
+/** UTF-16 units of a character with its combining marks; 0 when it has none. */
+export const combinedLength = (line: Line, x: number): number =>
+  content(line, x) & combinedBit ? (line._combined[x]?.length ?? 0) : 0;
+
 /**
  * `blank`: never touched. `erased`: no text, a background colour and nothing else, as erasing leaves it. `inked`: no text, but more of a pen than
  * erasing leaves (half of an overwritten wide character). `text`: the rest.

@@ -15,5 +15,6 @@ export function charsetFinals(scratch: () => Terminal): (charset: Charset) => st
     if (!finals.has(table)) finals.set(table, final);
   }
   terminal.dispose();
+  if (finals.size < 2) throw new Error('this @xterm/headless keeps its character sets elsewhere');
   return (charset) => finals.get(charset) ?? 'B';
 }

@@ -52,7 +52,6 @@ export interface Parser {
 }
 export interface Handler {
   readonly _parser: Parser;
-  readonly _utf8Decoder: { readonly interim: Uint8Array };
   readonly _curAttrData: Attributes;
   readonly _windowTitle: string;
   readonly _iconName: string;
@@ -60,6 +59,7 @@ export interface Handler {
   readonly _iconNameStack: readonly string[];
   parse(bytes: Uint8Array): unknown;
   onColor(listener: (events: readonly ColorEvent[]) => void): unknown;
+  setHyperlink(data: string): unknown;
   eraseInLine(params: { params: number[] }, respectProtect: boolean): unknown;
   eraseInDisplay(params: { params: number[] }, respectProtect: boolean): unknown;
 }
@@ -111,20 +111,20 @@ export interface Core {
 
 /** Everything above by path, with the type that it has on a terminal that nothing was written to. */
 const expected: readonly (readonly [path: string, type: string])[] = [
-  ...(
-    ['_parser.currentState', '_parser.precedingJoinState', '_curAttrData.fg'] as const
-  ).map((path) => [`_inputHandler.${path}`, 'number'] as const),
+  ...(['_parser.currentState', '_parser.precedingJoinState', '_curAttrData.fg'] as const).map(
+    (path) => [`_inputHandler.${path}`, 'number'] as const,
+  ),
   ['_inputHandler._curAttrData.bg', 'number'],
   ['_inputHandler._curAttrData.extended._ext', 'number'],
   ['_inputHandler._curAttrData.extended._urlId', 'number'],
   ['_inputHandler._parser.reset', 'function'],
-  ['_inputHandler._utf8Decoder.interim', 'Uint8Array'],
   ['_inputHandler._windowTitle', 'string'],
   ['_inputHandler._iconName', 'string'],
   ['_inputHandler._windowTitleStack', 'Array'],
   ['_inputHandler._iconNameStack', 'Array'],
   ['_inputHandler.parse', 'function'],
   ['_inputHandler.onColor', 'function'],
+  ['_inputHandler.setHyperlink', 'function'],
   ['_inputHandler.eraseInLine', 'function'],
   ['_inputHandler.eraseInDisplay', 'function'],
   ['_bufferService.cols', 'number'],
@@ -142,7 +142,6 @@ const expected: readonly (readonly [path: string, type: string])[] = [
       ['lines.get', 'function'] as const,
     ].map(([path, type]) => [`_bufferService.buffers.${name}.${path}`, type] as const),
   ),
-  ['_charsetService.charset', 'undefined'],
   ['_charsetService._charsets', 'Array'],
   ['_charsetService.glevel', 'number'],
   ['coreService.isCursorHidden', 'boolean'],
@@ -168,7 +167,7 @@ const expected: readonly (readonly [path: string, type: string])[] = [
 const typeOf = (value: unknown): string => {
   if (Array.isArray(value)) return 'Array';
   if (value instanceof Map) return 'Map';
-  return value instanceof Uint8Array ? 'Uint8Array' : typeof value;
+  return typeof value;
 };
 
 /** What a terminal lacks of the paths above, in words; empty when it is the version that the writer was written for. */
@@ -183,9 +182,18 @@ export function missing(core: unknown): string[] {
   });
   if (wrong.length > 0) return wrong;
   const line = (core as Core)._bufferService.buffers.normal.lines.get(0);
-  return line && line._data instanceof Uint32Array && typeof line.isWrapped === 'boolean'
-    ? []
-    : ['a line has no _data or isWrapped'];
+  const known =
+    line?._data instanceof Uint32Array &&
+    typeof line.isWrapped === 'boolean' &&
+    typeof lineClass(core as Core).addCodepointToCell === 'function';
+  return known ? [] : ['a line has no _data, isWrapped or addCodepointToCell'];
 }
+
+/** The class that all lines share. */
+export interface LineClass {
+  addCodepointToCell: (this: Line, x: number, codePoint: number, columns: number) => void;
+}
+export const lineClass = (core: Core): LineClass =>
+  Object.getPrototypeOf(core._bufferService.buffers.normal.lines.get(0)) as LineClass;
 
 export const coreOf = (terminal: Terminal): Core => (terminal as unknown as { _core: Core })._core;

@@ -69,8 +69,8 @@ export function sgr({ fg, bg, extended }: Omit<PenState, 'link'>): string {
 }
 /** SGR and OSC 8 set flags and extended part together; only a restored cursor leaves them apart. */
 export const consistent = ({ fg, bg, extended, link }: PenState): boolean =>
-  (fg & underlined) !== 0 === (underlineStyle(extended) !== 0) &&
-  (bg & hasExtended) !== 0 === (underlineStyle(extended) !== 0 || link !== 0);
+  ((fg & underlined) !== 0) === (underlineStyle(extended) !== 0) &&
+  ((bg & hasExtended) !== 0) === (underlineStyle(extended) !== 0 || link !== 0);
 
 /** A link that only makes the pen have an extended part. */
 export const emptyLink = '\u001b]8;id=snap0;about:blank\u0007';
@@ -88,13 +88,15 @@ export interface PenWriter {
   /** The viewer's background is a colour. */
   readonly colored: boolean;
   linkTo(link: number): string;
-  /** Set when drawing had to overwrite the saved cursor: it must be saved again. */
-  savedLost: boolean;
+  /** Drawing had to overwrite the saved cursor: it must be saved again. */
+  savedLost(): boolean;
+  cursorSaved(): void;
 }
-const bare: PenState = { fg: 0, bg: 0, extended: 0, link: 0 };
+export const barePen: PenState = { fg: 0, bg: 0, extended: 0, link: 0 };
 
 export function createPenWriter(draft: Draft, core: Core): PenWriter {
   let held: PenState | null = null;
+  let lost = false;
   const links = core._oscLinkService._dataByLinkId;
 
   /** With an id of our own: two cells with one link stay one link. */
@@ -107,19 +109,14 @@ export function createPenWriter(draft: Draft, core: Core): PenWriter {
   /** Sets the flags, saves, sets the extended part, restores the flags: what DECRC did to the program's pen. */
   function toInconsistent(pen: PenState): void {
     const { fg, bg, extended, link } = pen;
-    writer.savedLost = true;
+    lost = true;
     draft.write(noLink + sgr({ fg, bg, extended: fg & underlined ? 1 << 26 : 0 }));
     if (bg & hasExtended && !(fg & underlined)) draft.write(emptyLink);
     draft.write(`\u001b7${sgr({ fg: 0, bg: 0, extended })}${linkTo(link)}\u001b8`);
     if (!(bg & hasExtended) && link === 0) draft.write(noLink);
   }
   function set(fg: number, bg: number, extended: number, link: number): void {
-    if (
-      held?.fg === fg &&
-      held.bg === bg &&
-      held.extended === extended &&
-      held.link === link
-    )
+    if (held?.fg === fg && held.bg === bg && held.extended === extended && held.link === link)
       return;
     const pen = { fg, bg, extended, link };
     if (consistent(pen)) {
@@ -128,7 +125,7 @@ export function createPenWriter(draft: Draft, core: Core): PenWriter {
     } else toInconsistent(pen);
     held = pen;
   }
-  const writer: PenWriter = {
+  return {
     to: ({ fg, bg, extended, link }) => set(fg, bg, extended, link),
     toCell(line, x) {
       const bg = background(line, x);
@@ -152,8 +149,9 @@ export function createPenWriter(draft: Draft, core: Core): PenWriter {
       return held === null || (held.bg & colorMode) !== 0;
     },
     linkTo,
-    savedLost: false,
+    savedLost: () => lost,
+    cursorSaved() {
+      lost = false;
+    },
   };
-  return writer;
 }
-export const barePen = bare;

@@ -1,0 +1,80 @@
+const escape = '\u001b';
+const csi = `${escape}[`;
+const title = (code: string, text: string): string => `${escape}]${code};${text}\u0007`;
+const link = (uri: string, params = ''): string => `${escape}]8;${params};${uri}\u0007`;
+const x = (count: number, letter = 'x'): string => letter.repeat(count);
+const alternate = `${csi}?1049h`;
+const other = `${csi}?47h`;
+const back = `${csi}?47l`;
+const save = `${escape}7`;
+const restore = `${escape}8`;
+
+/** Each tells one thing about a terminal's state, in as few bytes as show it; cut at every byte. */
+export const cases: Readonly<Record<string, string | Uint8Array>> = {
+  'alternate screen entered with a pen': `plain\r\n${alternate}${csi}HABC${csi}7mINV`,
+  'normal screen, inverse pen': `plain\r\nABC${csi}7mINV`,
+  'pending wrap': `${x(80)}Y`,
+  'pending wrap, then a pen': `${x(80)}${csi}31mY`,
+  'pending wrap in the alternate screen': `${alternate}${csi}H${x(80)}${csi}1mY${csi}24;1H${x(80, 'y')}${csi}mZ`,
+  'pending wrap in the alternate screen, erased': `${alternate}${csi}5;1H${csi}44m${x(80)}${csi}2J${csi}3mY`,
+  'pending wrap, erased': `${x(80)}${csi}2J${csi}31mY`,
+  'scroll region': `${csi}2;5r${csi}5;1Ha\r\nb\r\nc\r\nd\r\ne`,
+  'saved cursor': `${csi}10;10H${csi}1;4;31m${save}${csi}1;1H${csi}mhi${restore}Z`,
+  'saved cursors of both buffers': `${csi}3;4H${csi}31m${save}${other}${csi}6;7H${csi}32m${save}${csi}1;1H${back}q${restore}A${other}${restore}B`,
+  'saved by 1049': `ab${csi}33m${alternate}${csi}mxyz${csi}9;9H${save}${csi}H${csi}?1049lmore${alternate}${restore}Q${csi}?1049lR`,
+  '1047': `ab${csi}?1047h${csi}5;5Hxx${csi}?1047lcd`,
+  '1048': `${csi}4;4H${csi}?1048h${csi}HZ${csi}?1048lX`,
+  'saved, then scrolled': `a\r\nb${save}${'l\r\n'.repeat(40)}${restore}X`,
+  'saved, scrolled, scrollback cleared': `${'l\r\n'.repeat(40)}${save}${csi}3Jq\r\n${restore}X${'m\r\n'.repeat(30)}${restore}Y`,
+  'tab stops': `${csi}3g${csi}1;10H${escape}H${csi}1;33H${escape}H\r\tT\tU${alternate}${csi}3g${csi}3;5H${escape}H\r\tV${csi}?1049l\tW`,
+  'character sets': `${escape}(0qqq${escape})A\u000e#q\u000fqq${escape}*R${escape}n#${escape}+K${escape}o[${escape}(B\u000fq`,
+  'character set left by a restored cursor': `${escape}(0${save}${escape}(Bqq${restore}qq${csi}31mq\u000fq`,
+  'shifted set left by a restored cursor': `${escape})0\u000e${save}\u000fqq${restore}qq${csi}Hq\u000e\u000fq`,
+  'origin mode': `${csi}5;10r${csi}?6h${csi}HX${csi}3;3HY${csi}20;1HZ\r\n\r\nW${csi}?6l${csi}HV`,
+  'origin mode across buffers': `${csi}5;10r${csi}?6h${csi}HX${other}${csi}20;5HY${back}Z${csi}31mQ${csi}2;2HP`,
+  'insert mode': `hello world${csi}1;3H${csi}4hXY漢e\u0301Z${csi}4lQ`,
+  'insert before a wide character at the margin': `${csi}1;79H漢${csi}1;5H${csi}45;4m${csi}4hA${csi}mB${csi}4l`,
+  'no wrapping': `${csi}?7l${x(90)}Y漢${csi}mZ漢${csi}?7hW`,
+  'bracketed paste and keys': `${csi}?2004h${csi}?1h${escape}=x${escape}>`,
+  mouse: `${csi}?1000h${csi}?1002h${csi}?1003h${csi}?1006h${csi}?1004hx${csi}?1016h${csi}?9h${csi}?1003l`,
+  'cursor style': `${csi}3 qa${csi}6 qb${csi}0 qc${csi}?12hd${csi}?12le`,
+  'cursor hidden': `${csi}?25lx${csi}?25h`,
+  titles: `${title('0', 'hello ü')}a${csi}22;0t${escape}]2;two${escape}\\b${title('1', 'ic')}${csi}22;2t${csi}23;0tc`,
+  links: `a${link('http://a')}link${csi}3;1Hmore${escape}]8;id=q;http://b${escape}\\x${csi}1;31my${link('')}z`,
+  underlines: `${csi}4:3;58:2::255:0:0mcurly${csi}4:4mdot${csi}21mdbl${csi}58:5:33m5${csi}59mn${csi}24mo${csi}58:5:9mp${csi}4mq`,
+  attributes: `${csi}1;2;3;5;7;8;9;53ma${csi}38;2;1;2;3;48;5;200mb${csi}94;103mc${csi}38;5;3md${csi}22;27me${csi}1"qP${csi}m`,
+  'pen left by a restored cursor': `${csi}4ma${save}${csi}mb${restore}c${csi}31md${csi}24me${csi}4:3m${save}${csi}m${restore}f${link('http://x')}g${save}${link('')}h${restore}i${csi}1mj`,
+  palette: `${escape}]4;1;#ff0000;2;rgb:11/22/33\u0007a${escape}]10;#111111;#222222;#333333\u0007b${escape}]104;1\u0007c${escape}]111\u0007d${escape}]104\u0007`,
+  'combining marks and emoji': `e\u0301 👍🏽 漢字 a\u0300\u0301${csi}mb\u0301`,
+  'combining marks at the margin': `${x(79)}e\u0301\u0302Y`,
+  'more combining marks than a cell keeps': `a${x(40, '\u0301')}b\u0302`,
+  'zero width alone': `\r\u200bab${csi}m\u0301c${csi}1;80H\u200bd`,
+  repetition: `ab${csi}5bc漢${csi}3b${alternate}X${csi}80b`,
+  'wide at the margin': `${x(79)}${csi}41m漢字\r\n${csi}m${x(79, 'y')}漢`,
+  'wide at the margin scrolls': `${csi}24;1H${x(79)}${csi}41;4m漢字${csi}m${x(200, 'z')}`,
+  'wide halves': `漢字漢${csi}1;2H${csi}4;31mX${csi}1;5H${csi}7mY${csi}1;79H漢${csi}1;80H${csi}32;4mQ`,
+  'wide overwritten at the margin': `${csi}1;79H漢${csi}1;79H${csi}42;9mQ${csi}1;79H漢${csi}1;80HZ`,
+  wrapped: `${x(300, 'w')}\r\n${x(165, 'v')}${csi}1;80H${csi}K${csi}2;80H${csi}41m${csi}X${csi}3;1H${csi}X`,
+  'wrapped into the scrollback': `${x(170, 'w')}\r\nx\r\n`.repeat(30),
+  'wrapped and erased in the scrollback': `${csi}44m${`${x(170, 'w')}${csi}1A${csi}80G${csi}K${csi}1B\r\n`.repeat(20)}`,
+  'first line wrapped': `${x(2500, 'w')}${csi}3J${csi}H`,
+  'first line wrapped in the alternate screen': `${alternate}${csi}H${x(2500, 'w')}a${csi}3;3Hb`,
+  'background of erased cells': `${csi}44m${csi}2J${csi}3;3Hx${csi}K\r\n${csi}41m${'r\r\n'.repeat(30)}${csi}5X${csi}3@${csi}2P${csi}2L${csi}3M${csi}2S${csi}2T`,
+  'alternate screen filled by the pen': `${csi}45m${alternate}A`,
+  'scrolled under a pending wrap': `a\r\nb\r\n${x(80)}${csi}S${csi}31mY`,
+  'synchronized output': `${csi}?2026hab${csi}?2026l`,
+  'line feed mode': `${csi}20ha\nb${csi}20lc\nd`,
+  'reverse wrap': `${csi}?45h${x(85)}${'\b'.repeat(9)}Y`,
+  'controls inside a sequence': `ab${csi}3\n1mcd${csi}\r\n2;\t2Hx`,
+  'a sequence cancelled': `ab${csi}3\u0018c${escape}]0;ti\u0018d${escape}P$q\u001ae`,
+  'strings of UTF-8': `${escape}]2;漢字👍${escape}\\x\u009b31mred\u009d2;t2\u009c`,
+  'strings that are ignored': `${escape}P$qr${escape}\\a${escape}P+q544e${escape}\\b${escape}_apc${escape}\\c${escape}^pm${escape}\\${escape}Xsos${escape}\\d`,
+  resets: `${csi}4h${csi}?6h${csi}3;5r${escape}(0q${csi}!px${csi}31m${title('2', 't')}${escape}cq`,
+  alignment: `${csi}42m${escape}#8${csi}5;5Hx`,
+  'broken UTF-8': Uint8Array.from([
+    0x61, 0xe6, 0xbc, 0x41, 0xf0, 0x9f, 0x91, 0xc3, 0x28, 0xff, 0x62, 0xe2, 0x1b, 0x5b, 0x31, 0x6d,
+    0x82, 0x63,
+  ]),
+  replies: `${csi}5;7H${csi}6n${csi}?6n${escape}P$qr${escape}\\${csi}?1004$p${csi}c`,
+  'erased up to the last column of the last row': `ab${csi}31m${csi}999;999H${csi}1Jx${csi}?1J${csi}44m${csi}1Jy`,
+};
