@@ -7,6 +7,9 @@ const exclude = [
   '**/*.box.test.ts',
   'e2e/**',
 ];
+const seen = ['webview', 'editor', 'editor-host', 'agents', 'harness-conformance'].map(
+  (name) => `e2e/${name}.e2e.ts`,
+);
 export default defineConfig({
   test: {
     projects: [
@@ -35,14 +38,26 @@ export default defineConfig({
           maxWorkers: 1,
         },
       },
-      // Across packages: the whole system, a real browser, a real editor.
+      // Across packages, through the public doors: what it promises. Never tried twice: an event that is lost once is lost.
       {
         test: {
           name: 'e2e',
           include: ['e2e/**/*.e2e.ts'],
+          exclude: ['**/node_modules/**', ...seen],
           testTimeout: 300_000,
           hookTimeout: 300_000,
           maxWorkers: 1,
+        },
+      },
+      // Across packages, seen from outside programs: browser, editor, the real agents. Those are slow on a busy machine, so CI looks twice.
+      {
+        test: {
+          name: 'seen',
+          include: seen,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          maxWorkers: 1,
+          retry: process.env['CI'] === 'true' ? 1 : 0,
         },
       },
     ],

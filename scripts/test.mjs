@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const results = join(root, 'test-results');
-const projects = ['unit', 'pg', 'box', 'e2e'];
+const projects = ['unit', 'pg', 'box', 'e2e', 'seen'];
 const bin = (...path) => join(root, 'node_modules', ...path);
 
 const node = (...args) =>
