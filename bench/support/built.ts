@@ -1,21 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { sourceHash, stampFile } from '../../scripts/sources.mjs';
+import { isBuilt } from '../../scripts/sources.mjs';
 
 export const root = resolve(import.meta.dirname, '../..');
 export const dist = (...path: string[]): string => join(root, 'dist', ...path);
 
 /** What is measured is what the sources say now. */
 export function ensureBuilt(): void {
-  const stamp = (): string => {
-    try {
-      return readFileSync(join(root, stampFile), 'utf8');
-    } catch {
-      return ''; // never built
-    }
-  };
-  if (stamp() === sourceHash(root)) return;
+  if (isBuilt(root)) return;
   const built = spawnSync(
     process.execPath,
     [join(root, 'scripts', 'build.mjs'), ...process.argv.filter((word) => word === '--partial')],

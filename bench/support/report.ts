@@ -34,7 +34,7 @@ export function report(
     return [what, `${String(round(measured))} ${unit}`, wanted, verdict];
   });
   const widths = [0, 1, 2].map((column) =>
-    Math.max(...lines.map((line) => [...(line[column] ?? '')].length)),
+    Math.max(...lines.map((line) => (line[column] ?? '').length)),
   );
   console.log(`\n${bench}`);
   for (const line of lines)
