@@ -176,16 +176,24 @@ export function workbench(page: Page) {
       if (!(await shown.isVisible())) await tab.click();
     },
     row: (text: string | RegExp) => page.locator('.monaco-list-row').filter({ hasText: text }),
+    /** A command of the palette. A view that takes the focus meanwhile closes the palette: then again. */
     async run(title: string) {
-      await page.keyboard.press('F1');
-      const input = quickInput.locator('input').first();
-      await input.waitFor();
-      await input.fill(`>${title}`);
-      await page
-        .locator('.quick-input-list .monaco-list-row.focused')
-        .filter({ hasText: title.replace(/^Berth: /, '') })
-        .waitFor();
-      await page.keyboard.press('Enter');
+      const start = title.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+      const row = page
+        .locator('.quick-input-list .monaco-list-row')
+        .filter({ hasText: new RegExp(`^${start}`) })
+        .first();
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          await page.keyboard.press('F1');
+          const input = quickInput.locator('input').first();
+          await input.fill(`>${title}`, { timeout: 3000 });
+          await row.click({ timeout: 5000 });
+          return;
+        } catch (error) {
+          if (attempt === 5) throw error;
+        }
+      }
     },
     /** A step of a quick pick: waits for its title, then answers it. */
     async step(title: string | RegExp, answer?: string) {

@@ -66,9 +66,8 @@ export function createChangesView(options: {
   }
 
   function title(session: Session | undefined): void {
-    view.title = session
-      ? vscode.l10n.t('Changes: {0}', cut(plain(session.title), 28))
-      : vscode.l10n.t('Changes');
+    // Not in the title: the editor writes every word of it with a capital.
+    view.description = session ? cut(plain(session.title), 40) : '';
   }
 
   const reading = paced(systemTimers, readEveryMs, () => {
@@ -76,7 +75,8 @@ export function createChangesView(options: {
     const session = hub.state.get().sessions.get(sessionId ?? '');
     round += 1;
     const mine = round;
-    if (!session || !view.visible) return;
+    // While the connection is away the last known list stays.
+    if (!session || !view.visible || hub.state.get().server.kind !== 'online') return;
     read(session.id).then(
       (files) => {
         if (mine !== round) return;
@@ -119,7 +119,9 @@ export function createChangesView(options: {
     }),
     hub.state.onChange((now, before) => {
       const id = active.get().sessionId ?? '';
-      if (counts(now.sessions.get(id)) !== counts(before.sessions.get(id))) reading.wanted();
+      const back = now.server.kind === 'online' && before.server.kind !== 'online';
+      if (back || counts(now.sessions.get(id)) !== counts(before.sessions.get(id)))
+        reading.wanted();
     }),
   ];
   subscriptions.push(
