@@ -1,5 +1,5 @@
 import * as xterm from '@xterm/headless';
-import { boundLinks } from '../bounds.ts';
+import { boundCells, boundLinks } from '../bounds.ts';
 import {
   background,
   content,
@@ -21,6 +21,7 @@ import { createScreenWriter, type ScreenWriter } from '../screen-writer.ts';
 const { Terminal } = (xterm as unknown as { default: typeof xterm }).default;
 const scratch = () => new Terminal({ ...terminalOptions, cols: 2, rows: 1 });
 export const finalOf = charsetFinals(scratch);
+boundCells(scratch());
 
 export interface Size {
   cols: number;
