@@ -34,8 +34,8 @@ const sandboxLimits = { memoryBytes: 4 * 1024 ** 3, pids: 1024 };
 const sweepEveryMs = 10 * 60_000;
 
 /**
- * Everything of the embedded start, built top to bottom in the order in which parts depend on each other, closed bottom to top. Two circles are closed by asking late:
- * the link's server tells sessions, which speak through the link; the reconciler reads intents of sessions, which hint it.
+ * Everything of the embedded start, built top to bottom in the order in which parts depend on each other, closed bottom to top. Three circles are closed by asking late:
+ * the link's server tells sessions, which speak through the link; the reconciler reads intents of sessions, which hint it; agents that change tell their sessions.
  */
 export async function run(parts: {
   config: Config;
@@ -70,7 +70,7 @@ export async function run(parts: {
   });
 
   const identity = createIdentity({ sql: store.pool, clock, newId });
-  const owner = await identity.ensureOwner({ user: userInfo().username, team: 'My team' });
+  const owner = await identity.ensureOwner({ user: userName(), team: 'My team' });
   const harnesses = createHarnesses({
     harnessesDir: places.harnesses,
     dataDir: config.dataDir,
@@ -79,7 +79,14 @@ export async function run(parts: {
     logger,
     clock,
   });
-  const agents = createAgents({ sql: store.pool, clock, newId, harnesses });
+  const late: { events?: RunnerEvents; reconciler?: Reconciler; sessions?: SessionsFeature } = {};
+  const agents = createAgents({
+    sql: store.pool,
+    clock,
+    newId,
+    harnesses,
+    changed: (agentId) => known(late.sessions).agentChanged(agentId),
+  });
   await agents.ensureRehearsal(owner.teamId);
 
   const egress = scope.use(
@@ -94,7 +101,6 @@ export async function run(parts: {
   );
   const health = await probing;
 
-  const late: { events?: RunnerEvents; reconciler?: Reconciler } = {};
   const runners = createRunners({ store, clock, newId, logger, events: () => known(late.events) });
   const sessions = createSessions({
     store,
@@ -118,6 +124,7 @@ export async function run(parts: {
     metrics: createLogMetrics(metrics),
   });
   scope.use(sessions);
+  late.sessions = sessions;
   const terminals = createTerminals({
     store,
     clock,
@@ -240,6 +247,15 @@ export async function run(parts: {
   logger.debug('no request left');
   await reconciling;
   logger.debug('no sandbox is being worked on');
+}
+
+/** In a container the uid may have no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return 'owner';
+  }
 }
 
 function known<T>(value: T | undefined): T {

@@ -20,15 +20,21 @@ async function setUp() {
   const clock = { now: () => time.ms++ };
   const newId = createIds(clock);
   const list = [harness('rehearsal', false), harness('codex', true)];
+  const changed: string[] = [];
   const agents = createAgents({
     sql: db.pool,
     clock,
     newId,
     harnesses: { list: () => Promise.resolve(list) },
+    changed: (id) => {
+      changed.push(id);
+      return Promise.resolve();
+    },
   });
   return {
     db,
     agents,
+    changed,
     newId,
     team: { teamId: newId() },
     [Symbol.asyncDispose]: () => db[Symbol.asyncDispose](),
@@ -77,6 +83,7 @@ test('a patch changes what it names, clears by null, and refuses an older versio
   expect(patched).toMatchObject({ name: 'Grace', env: { A: '1' }, version: 2 });
   expect(patched).not.toHaveProperty('model');
   expect(patched.updatedAt > made.updatedAt).toBe(true);
+  expect(at.changed).toEqual([made.id]);
   await expect(at.agents.patch(at.team, made.id, 1, { name: 'late' })).rejects.toMatchObject({
     code: 'version-stale',
   });

@@ -18,11 +18,14 @@ export function createAgents({
   clock,
   newId,
   harnesses,
+  changed,
 }: {
   sql: Sql;
   clock: Clock;
   newId: NewId;
   harnesses: { list(): Promise<Harness[]> };
+  /** Told after a change: what sessions of it may do follows. */
+  changed: (agentId: string) => Promise<void>;
 }) {
   const now = () => new Date(clock.now());
 
@@ -78,6 +81,7 @@ export function createAgents({
       const key = { id, teamId: actor.teamId, version, at: now() };
       const after = await store.updateAgent(sql, key, values);
       if (after === null) throw stale;
+      await changed(id);
       return agentOf(after);
     },
 

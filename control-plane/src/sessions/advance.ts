@@ -58,7 +58,7 @@ async function stateStatus(core: Core, owned: Owned, state: SessionState): Promi
 export async function resend(core: Core, owned: Owned): Promise<void> {
   for (const turn of await turnsInFlight(core.pool, owned.sessionId)) {
     core.runner.turn(owned.sessionId, deliveryId(turn), turn.prompt);
-    if (owned.cancelling === turn.id) core.runner.cancel(owned.sessionId, deliveryId(turn));
+    if (turn.cancel_requested_at !== null) core.runner.cancel(owned.sessionId, deliveryId(turn));
   }
   const decisions = await decisionsToDeliver(core.pool, owned.sessionId);
   for (const { id, option_id, note } of decisions)

@@ -35,8 +35,13 @@ export interface Binding {
   /** A runner came (back): what could not be handed over is handed over. */
   bindMissed(): Promise<void>;
   unbind(sessionId: string, purge: boolean): void;
-  /** The runner lost its link: the next report binds again. */
-  lostLink(): void;
+  /** The runner lost its link, or is back: the next report binds again. `journals`: session and source of each that it has. */
+  linkChanged(journals: ReadonlyMap<string, string>): void;
+  /** Items of this journal came. */
+  heard(sessionId: string, sourceId: string): void;
+  /** What the proxy and the gateway let this session do follows its rows again, at once. */
+  refresh(sessionId: string): Promise<void>;
+  agentChanged(agentId: string): Promise<void>;
   context(sessionId: string): SessionContext | undefined;
   readonly egressPolicies: EgressPolicies;
 }
@@ -50,6 +55,8 @@ export function createBinding(core: Core): Binding {
   const contexts = new Map<string, SessionContext>();
   const bound = new Map<string, number>();
   const missed = new Map<string, Sandbox>();
+  /** The journals that the connected runner has, by session. */
+  let held = new Map<string, string>();
   const watchers = new Set<Parameters<EgressPolicies['watch']>[0]>();
 
   function token(sessionId: string): string {
@@ -74,6 +81,13 @@ export function createBinding(core: Core): Binding {
       model,
       allowedModels: [...new Set([model, agent.model])].filter((name) => name !== null),
     });
+  }
+
+  async function refresh(sessionId: string): Promise<void> {
+    if (!contexts.has(sessionId)) return;
+    const state = await readState(core.pool, sessionId);
+    const agent = await readAgentOf(core.pool, sessionId);
+    if (state !== null && agent !== null && contexts.has(sessionId)) publish(state, agent);
   }
 
   function specOf(state: SessionState, agent: AgentOfSession, door: Required<Sandbox>['door']) {
@@ -110,11 +124,15 @@ export function createBinding(core: Core): Binding {
       }
       missed.delete(sessionId);
       if (bound.get(sessionId) === sandbox.generation) return;
-      bound.set(sessionId, sandbox.generation);
+      // A journal that was counted and that the runner does not hold is lost. Known before anything is sent again to the one that takes its place.
+      if (owned.sourceId !== null && held.get(sessionId) !== owned.sourceId)
+        await core.owner.loseSource(owned);
       publish(state, agent);
       await writeFields(core.pool, sessionId, { isolated: sandbox.isolated });
       core.runner.bind(specOf(state, agent, door));
       await resend(core, owned);
+      // Only now: whatever failed before this line is done again by the next report.
+      bound.set(sessionId, sandbox.generation);
       await advance(core, owned);
     });
   }
@@ -122,18 +140,28 @@ export function createBinding(core: Core): Binding {
   return {
     bind,
     async bindMissed() {
-      for (const sandbox of [...missed.values()]) await bind(sandbox);
+      await Promise.all([...missed.values()].map((sandbox) => bind(sandbox)));
     },
     unbind(sessionId, purge) {
       bound.delete(sessionId);
       missed.delete(sessionId);
+      if (purge) held.delete(sessionId);
       core.runner.unbind(sessionId, purge);
       if (!purge) return;
       tokens.delete(sessionId);
       contexts.delete(sessionId);
       if (policies.delete(sessionId)) for (const watcher of watchers) watcher.forget(sessionId);
     },
-    lostLink: () => bound.clear(),
+    linkChanged(journals) {
+      bound.clear();
+      held = new Map(journals);
+    },
+    heard: (sessionId, sourceId) => held.set(sessionId, sourceId),
+    refresh,
+    async agentChanged(agentId) {
+      for (const [sessionId, context] of [...contexts])
+        if (context.agentId === agentId) await refresh(sessionId);
+    },
     context: (sessionId) => contexts.get(sessionId),
     egressPolicies: {
       watch(listener) {

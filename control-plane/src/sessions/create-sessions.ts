@@ -57,6 +57,8 @@ export interface SessionsFeature extends AsyncDisposable {
   readonly egressPolicies: EgressPolicies;
   /** A session whose runner is bound; undefined: none. */
   sessionContext(sessionId: string): SessionContext | undefined;
+  /** An agent was changed: what its sessions may reach follows at once. */
+  agentChanged(agentId: string): Promise<void>;
   /** Goes into the log, and with it into the session's sums. */
   recordUsage(sessionId: string, usage: Usage): void;
   notice(sessionId: string, code: string, text: string): void;
@@ -125,7 +127,7 @@ export function createSessions(options: SessionsOptions): SessionsFeature {
     background: (work, what) => background.add(work, what),
   };
   const binding = createBinding(core);
-  const sessions = answeringNotReady(createSessionsService(core, reader));
+  const sessions = answeringNotReady(createSessionsService(core, reader, binding));
   const ticks = createTicks(core, { dirty, feeds });
 
   async function close(): Promise<void> {
@@ -148,6 +150,7 @@ export function createSessions(options: SessionsOptions): SessionsFeature {
     reports: createReports(core, binding),
     egressPolicies: binding.egressPolicies,
     sessionContext: (sessionId) => binding.context(sessionId),
+    agentChanged: (agentId) => binding.agentChanged(agentId),
     recordUsage(sessionId, usage) {
       const { costUsd, ...tokens } = usage;
       const work = async () => {

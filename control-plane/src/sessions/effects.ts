@@ -8,13 +8,14 @@ import {
   supersedeOfTurn,
 } from './approvals.store.ts';
 import type { Core } from './core.ts';
-import { entryOf, turnEnded, userMessage } from './entries.ts';
+import { endIsTold } from './ends.ts';
+import { approvalSuperseded, entryOf, turnEnded, userMessage } from './entries.ts';
 import { addUsage, readAgentOf, readState, writeFields, writePhase } from './facts.store.ts';
 import type { Entry } from './log/entry.ts';
 import { isDeltaKind } from './log/fold.ts';
 import type { Owned } from './owner.ts';
 import { withOutputAside } from './tool-output.ts';
-import { moveTurn, readTurn, turnHasEvent } from './turns.store.ts';
+import { moveTurn, readTurn, toldEnds, turnHasEvent } from './turns.store.ts';
 
 /** What one item of the runner's journal becomes. The rows are written already, and may be written again: the item comes again until it is acknowledged. */
 export interface Effect {
@@ -212,7 +213,9 @@ async function turnEndedBy(
   const turn = moved ?? (await readTurn(pool, sessionId, turnId));
   // Ended before in another way (a person settled it meanwhile): the log has that end already.
   if (turn?.state !== state) return nothing;
-  if (owned.cancelling === turnId) owned.cancelling = null;
+  const { resends } = turn;
+  const told = moved === null ? await toldEnds(pool, sessionId, turnId) : [];
+  if (endIsTold({ state, resends, told })) return nothing;
   await writeFields(pool, sessionId, { currentTurnId: null });
   const moot =
     state === 'unknown' ? [] : await supersedeOfTurn(pool, sessionId, turnId, new Date(at));
@@ -229,9 +232,7 @@ async function turnEndedBy(
     entries: [
       ...owned.log.closeAll(at),
       ...(own === null ? [] : [entryOf('usage', own, at, turnId)]),
-      ...moot.map((approvalId) =>
-        entryOf('approval.resolved', { approvalId, state: 'superseded' }, at, turnId),
-      ),
+      ...moot.map((approvalId) => approvalSuperseded(approvalId, turnId, at)),
       { ...base(item, at), ...turnEnded(turn, at) },
     ],
     advance: moot.length > 0 ? 'approvals' : 'session',

@@ -51,6 +51,9 @@ export const turnEnded = (turn: TurnRow, at: number): Entry =>
     turn.id,
   );
 
+export const approvalSuperseded = (approvalId: string, turnId: string, at: number): Entry =>
+  entryOf('approval.resolved', { approvalId, state: 'superseded' }, at, turnId);
+
 /** Null while it waits. */
 export function approvalResolved(approval: ApprovalRow, at: number): Entry | null {
   if (approval.state === 'waiting') return null;

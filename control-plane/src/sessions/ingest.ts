@@ -1,6 +1,7 @@
 import { Problem } from '@berth/contract';
 import type { SourceItem } from '@berth/contract/link';
 import { advance } from './advance.ts';
+import type { Binding } from './binding.ts';
 import { say, type Core } from './core.ts';
 import { ofTurn } from './delivery.ts';
 import { turnEnded } from './entries.ts';
@@ -16,7 +17,11 @@ import { moveTurn } from './turns.store.ts';
 type Ingest = Pick<RunnerEvents, 'events' | 'drained' | 'accepted' | 'refused'>;
 
 /** From the runner's journal into the log: each item once, in its order, acknowledged only when it is committed. */
-export function createIngest(core: Core, writer: LogWriter): Ingest {
+export function createIngest(
+  core: Core,
+  writer: LogWriter,
+  binding: Pick<Binding, 'heard'>,
+): Ingest {
   let inbox = 0;
   let waiting: (() => void)[] = [];
 
@@ -41,6 +46,7 @@ export function createIngest(core: Core, writer: LogWriter): Ingest {
   return {
     events(sessionId, sourceId, items) {
       inbox += items.length;
+      binding.heard(sessionId, sourceId);
       const work = core.owner
         .run(sessionId, (owned) => take(core, owned, sourceId, items), { sourceId })
         .catch((error: unknown) => failed(sessionId, error))

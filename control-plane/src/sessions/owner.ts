@@ -6,7 +6,8 @@ import { raiseEpoch } from './log/heads.ts';
 import type { SessionLog, SessionLost } from './log/session-log.ts';
 import type { LogWriter } from './log/writer.ts';
 import { readState } from './facts.store.ts';
-import { throughOutages } from './sql.ts';
+import { loseJournal } from './journal-loss.store.ts';
+import { inTransaction, throughOutages } from './sql.ts';
 
 /** A session that this process writes. */
 export interface Owned {
@@ -21,8 +22,6 @@ export interface Owned {
   /** When the runner was last heard; when its link was first missed. */
   heardAt: number;
   missedAt: number | null;
-  /** The turn that a person wants stopped: told again after a reconnect. */
-  cancelling: string | null;
   /** Approvals whose end was said here: the log may not have it yet. */
   readonly resolved: Set<string>;
   /** Deliveries that a person had sent again, and the turn of each. */
@@ -31,8 +30,8 @@ export interface Owned {
 
 export interface TakeOver {
   readonly owned: Owned;
-  /** The journal that was counted before; another one now means that it is lost. */
-  readonly previousSourceId: string | null;
+  /** The journal that was counted before is gone, and with it what became of the turn under way. */
+  readonly journalLost: boolean;
   readonly isNew: boolean;
 }
 
@@ -115,15 +114,38 @@ export class Owner {
     while (this.#chains.size > 0) await Promise.all(this.#chains.values());
   }
 
+  /** Within a job: the runner has not got the journal that was counted. */
+  async loseSource(owned: Owned): Promise<void> {
+    await this.#takeOver(owned.sessionId, { sourceLost: true });
+  }
+
   async #own(sessionId: string, options: { sourceId?: string; isNew?: boolean }): Promise<Owned> {
     const before = this.#owned.get(sessionId);
     const { sourceId } = options;
     if (before?.log.lost === null && (sourceId === undefined || before.sourceId === sourceId))
       return before;
+    return this.#takeOver(sessionId, options);
+  }
+
+  async #takeOver(
+    sessionId: string,
+    options: { sourceId?: string; isNew?: boolean; sourceLost?: boolean },
+  ): Promise<Owned> {
+    const before = this.#owned.get(sessionId);
     // Raising the epoch would fence what we have queued ourselves.
     if (before?.log.lost === null) await queue(before.log, []);
+    const lost = options.sourceLost ?? false;
+    // In one step with the new count: a crash in between would leave a turn under way that the next journal gets once more.
     const head = await throughOutages(
-      () => raiseEpoch(this.#pool, sessionId, sourceId ?? null),
+      () =>
+        inTransaction(this.#pool, async (sql) => {
+          const raised = await raiseEpoch(sql, sessionId, options.sourceId ?? null, lost);
+          if (raised === null) return null;
+          const { sourceId: now, previousSourceId: then } = raised;
+          const journalLost = then !== null && then !== now;
+          if (journalLost) await loseJournal(sql, sessionId, new Date(this.#now()));
+          return { ...raised, journalLost };
+        }),
       this.#signal,
     );
     const state =
@@ -151,7 +173,6 @@ export class Owner {
       status: state.status,
       heardAt: now,
       missedAt: null,
-      cancelling: null,
       resolved: new Set(),
       deliveries: new Map(),
     };
@@ -160,11 +181,17 @@ export class Owner {
     owned.received = head.lastSourceSeq;
     owned.committed = head.lastSourceSeq;
     this.#owned.set(sessionId, owned);
-    await this.#takenOver({
-      owned,
-      previousSourceId: head.previousSourceId,
-      isNew: options.isNew ?? false,
-    });
+    try {
+      await this.#takenOver({
+        owned,
+        journalLost: head.journalLost,
+        isNew: options.isNew ?? false,
+      });
+    } catch (error) {
+      // Half taken over is not taken over: the next job begins again.
+      this.forget(sessionId);
+      throw error;
+    }
     return owned;
   }
 }

@@ -32,7 +32,8 @@ export function createRunnerEvents(core: Core, writer: LogWriter, binding: Bindi
 
   /** After the welcome: what a person said while nobody listened. */
   async function catchUp(held: readonly Held[]): Promise<void> {
-    for (const { sessionId } of held) {
+    // Each by itself: a session that is deleted meanwhile, or fails, keeps no other waiting.
+    const one = async ({ sessionId }: Held): Promise<void> => {
       const sandbox = core.sandboxes.current(sessionId);
       if (sandbox !== undefined) await binding.bind(sandbox);
       else
@@ -41,16 +42,17 @@ export function createRunnerEvents(core: Core, writer: LogWriter, binding: Bindi
           await advance(core, owned);
         });
       core.sandboxes.hint(sessionId);
-    }
+    };
+    for (const each of held) core.background(one(each), 'a session of a runner that connected');
     await binding.bindMissed();
   }
 
   return {
-    ...createIngest(core, writer),
+    ...createIngest(core, writer, binding),
 
     async hello(runnerId, held) {
       core.logger.info({ runnerId, sessions: held.length }, 'a runner connected');
-      binding.lostLink();
+      binding.linkChanged(new Map(held.map((each) => [each.sessionId, each.sourceId])));
       const answers = await Promise.all(held.map(welcome));
       const sessions = answers.filter((answer) => answer !== null);
       const ours = new Set(sessions.map(({ sessionId }) => sessionId));
@@ -65,7 +67,7 @@ export function createRunnerEvents(core: Core, writer: LogWriter, binding: Bindi
 
     async disconnected(runnerId) {
       core.logger.info({ runnerId }, 'a runner is gone');
-      binding.lostLink();
+      binding.linkChanged(new Map());
       const now = core.clock.now();
       for (const owned of core.owner.all())
         if (!core.runner.connected(owned.sessionId)) owned.missedAt ??= now;

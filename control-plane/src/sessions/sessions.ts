@@ -2,6 +2,7 @@ import { Problem } from '@berth/contract';
 import type { PatchSession, Session } from '@berth/contract';
 import type { Actor } from '../identity/index.ts';
 import { advance } from './advance.ts';
+import type { Binding } from './binding.ts';
 import { createSession } from './create-session.ts';
 import type { Core } from './core.ts';
 import { deliveryId } from './delivery.ts';
@@ -10,9 +11,13 @@ import type { EventReader } from './log/replay.ts';
 import type { Sessions } from './services.ts';
 import * as store from './sessions.store.ts';
 import { checkedCursor, isUuid, noSession, pageOf } from './sql.ts';
-import { turnsInFlight } from './turns.store.ts';
+import { requestCancel } from './turns.store.ts';
 
-export function createSessionsService(core: Core, reader: EventReader): Sessions {
+export function createSessionsService(
+  core: Core,
+  reader: EventReader,
+  binding: Pick<Binding, 'refresh'>,
+): Sessions {
   const { pool } = core;
 
   async function row(actor: Actor, id: string): Promise<store.SessionRow> {
@@ -60,6 +65,7 @@ export function createSessionsService(core: Core, reader: EventReader): Sessions
         { title, mode, model, budgetLimitUsd: budget?.limitUsd },
       );
       if (!written) throw stale;
+      await binding.refresh(id);
     }
     if (readSeq !== undefined) await store.markRead(pool, actor, id, readSeq);
     core.changes.tell({ teamId: actor.teamId, sessionId: id, approvals: title !== undefined });
@@ -103,11 +109,9 @@ export function createSessionsService(core: Core, reader: EventReader): Sessions
     unarchive: (actor, id) => intend(actor, id, { archivedAt: null }),
     async cancel(actor, id) {
       await row(actor, id);
-      await core.owner.run(id, async (owned) => {
-        for (const turn of await turnsInFlight(pool, id)) {
-          owned.cancelling = turn.id;
+      await core.owner.run(id, async () => {
+        for (const turn of await requestCancel(pool, id, new Date(core.clock.now())))
           core.runner.cancel(id, deliveryId(turn));
-        }
       });
       return view(actor, id);
     },

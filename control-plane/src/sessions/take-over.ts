@@ -1,20 +1,18 @@
 import { resolutionsWithoutEvent } from './approvals.store.ts';
 import type { Core } from './core.ts';
 import { deliveryId } from './delivery.ts';
+import { endIsMissing } from './ends.ts';
 import { approvalResolved, entryOf, turnEnded, turnQueued } from './entries.ts';
 import { loggedStatus, queuedWithoutEvent, readState, recountUsage } from './facts.store.ts';
 import type { Entry } from './log/entry.ts';
 import { queue, type TakeOver } from './owner.ts';
-import { moveTurn, readTurn, resentTurns, turnsInFlight } from './turns.store.ts';
+import { endedTurns, readTurn, resentTurns } from './turns.store.ts';
 
 /**
  * The process before this one may have died between a row and its event. Rows come first everywhere, so what is missing is always an event: it is
  * found by looking, and said now. Meets the session's events once, when it changes hands.
  */
-export async function mend(
-  core: Core,
-  { owned, previousSourceId, isNew }: TakeOver,
-): Promise<void> {
+export async function mend(core: Core, { owned, journalLost, isNew }: TakeOver): Promise<void> {
   if (isNew) return;
   const { sessionId } = owned;
   for (const turn of await resentTurns(core.pool, sessionId))
@@ -29,8 +27,14 @@ export async function mend(
     const entry = approvalResolved(approval, at);
     if (entry !== null) missing.push(entry);
   }
-  if (previousSourceId !== null && previousSourceId !== owned.sourceId)
-    missing.push(...(await journalLost(core, sessionId, at)));
+  for (const ended of await endedTurns(core.pool, sessionId)) {
+    const turn = endIsMissing(ended) ? await readTurn(core.pool, sessionId, ended.id) : null;
+    if (turn === null) continue;
+    missing.push(turnEnded(turn, at));
+    if (!journalLost || turn.state !== 'unknown') continue;
+    const text = 'The runner lost its journal while this message was under way.';
+    missing.push(entryOf('notice', { code: 'journal-lost', text }, at, turn.id));
+  }
   const state = await readState(core.pool, sessionId);
   if (state !== null && (await loggedStatus(core.pool, sessionId)) !== state.status) {
     const { status, reason } = state;
@@ -39,26 +43,4 @@ export async function mend(
   await recountUsage(core.pool, sessionId);
   // Committed before anything else is decided: what is said here must not be found missing again.
   if (missing.length > 0) await queue(owned.log, missing);
-}
-
-/** With its journal the runner lost what it knew of the turn under way. Sending it again could double it: a person decides. */
-async function journalLost(core: Core, sessionId: string, at: number): Promise<Entry[]> {
-  const entries: Entry[] = [];
-  for (const turn of await turnsInFlight(core.pool, sessionId)) {
-    const moved = await moveTurn(
-      core.pool,
-      sessionId,
-      turn.id,
-      { kind: 'journalLost' },
-      'unknown',
-      new Date(at),
-    );
-    if (moved === null) continue;
-    const text = 'The runner lost its journal while this message was under way.';
-    entries.push(
-      turnEnded(moved, at),
-      entryOf('notice', { code: 'journal-lost', text }, at, turn.id),
-    );
-  }
-  return entries;
 }

@@ -62,7 +62,10 @@ export function createTicks(
         await core.owner.run(id, (owned) => advance(core, owned));
     for (const id of [...dirty]) {
       dirty.delete(id);
-      const swept = await sweepDeltas(core.pool, id, core.signal);
+      const swept = await sweepDeltas(core.pool, id, core.signal).catch((error: unknown) => {
+        dirty.add(id);
+        throw error;
+      });
       if (swept > 0) core.logger.debug({ sessionId: id, swept }, 'superseded deltas deleted');
     }
   }

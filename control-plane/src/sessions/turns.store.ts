@@ -1,6 +1,7 @@
 import type { ContentBlock, Turn, TurnState, UsageTotals } from '@berth/contract';
 import type pg from 'pg';
 import type { Actor } from '../identity/index.ts';
+import type { EndedTurn } from './ends.ts';
 import { holdsQueue, inFlight, statesBefore, type TurnEvent } from './turn.ts';
 
 type Sql = Pick<pg.Pool, 'query'>;
@@ -20,6 +21,7 @@ export interface TurnRow {
   sent_at: Date | null;
   accepted_at: Date | null;
   ended_at: Date | null;
+  cancel_requested_at: Date | null;
   stop_reason: string | null;
   error: { code: string; detail: string } | null;
   usage: UsageTotals | null;
@@ -28,7 +30,7 @@ export interface TurnRow {
 
 /** `position` on the wire is the place in the queue, from 0; the column holds fractions. */
 const columns = `t.id, t.session_id, t.team_id, t.state, t.prompt, t.prompt_hash, t.by_id, t.by_name, t.resends,
-  t.created_at, t.sent_at, t.accepted_at, t.ended_at, t.stop_reason, t.error, t.usage, t.version,
+  t.created_at, t.sent_at, t.accepted_at, t.ended_at, t.cancel_requested_at, t.stop_reason, t.error, t.usage, t.version,
   case when t.state = 'queued' then (select count(1)::int from turn q where q.session_id = t.session_id and q.state = 'queued'
     and (q.position, q.created_at, q.id) < (t.position, t.created_at, t.id)) end as position`;
 
@@ -135,6 +137,7 @@ export async function moveTurn(
        accepted_at = case when $4 in ('accepted', 'running') then coalesce(t.accepted_at, $5) else t.accepted_at end,
        sent_at = case when $4 = 'sent' then $5 else t.sent_at end,
        resends = t.resends + case when $10 then 1 else 0 end,
+       cancel_requested_at = case when $10 then null else t.cancel_requested_at end,
        ended_at = case when $6 then $5 else t.ended_at end,
        stop_reason = coalesce($7, t.stop_reason), error = coalesce($8::json, t.error), usage = coalesce($9::json, t.usage)
       where t.session_id = $1 and t.id = $2 and t.state = any($3::text[])
@@ -185,6 +188,16 @@ export async function turnsInFlight(sql: Sql, sessionId: string): Promise<TurnRo
   const { rows } = await sql.query<TurnRow>(
     `select ${columns} from turn t where t.session_id = $1 and t.state = any($2::text[]) order by t.sent_at`,
     [sessionId, [...inFlight]],
+  );
+  return rows;
+}
+
+/** Stands until the turn ends: whoever hands the turn to a runner again asks it to stop again. Returns the turns that it is about. */
+export async function requestCancel(sql: Sql, sessionId: string, at: Date): Promise<TurnRow[]> {
+  const { rows } = await sql.query<TurnRow>(
+    `update turn t set cancel_requested_at = coalesce(t.cancel_requested_at, $2)
+      where t.session_id = $1 and t.state = any($3::text[]) returning ${columns}`,
+    [sessionId, at, [...inFlight]],
   );
   return rows;
 }
@@ -240,17 +253,29 @@ export async function replyOf(sql: Sql, sessionId: string, turnId: string): Prom
     .join('\n\n');
 }
 
-/** Has the log this very end? A turn that was sent again has an `unknown` one too. */
-export async function turnHasEnded(
-  sql: Sql,
-  turn: Pick<TurnRow, 'session_id' | 'id' | 'state'>,
-): Promise<boolean> {
-  const { rows } = await sql.query(
-    `select 1 from session_event e
-      where e.session_id = $1 and e.turn_id = $2 and e.kind = 'turn.ended' and e.payload ->> 'state' = $3 limit 1`,
-    [turn.session_id, turn.id, turn.state],
+/** States of the ends that the log has of a turn. Parsed here: `->>` refuses a document for one escaped U+0000, and an agent's error may hold one. */
+export async function toldEnds(sql: Sql, sessionId: string, turnId: string): Promise<string[]> {
+  const { rows } = await sql.query<{ payload: { state: string } }>(
+    `select e.payload from session_event e where e.session_id = $1 and e.turn_id = $2 and e.kind = 'turn.ended'`,
+    [sessionId, turnId],
   );
-  return rows.length > 0;
+  return rows.map(({ payload }) => payload.state);
+}
+
+/** Every turn that is over or in question, with the ends that the log has of it. Meets all events of the session. */
+export async function endedTurns(sql: Sql, sessionId: string): Promise<EndedTurn[]> {
+  const { rows } = await sql.query<Omit<EndedTurn, 'told'> & { told: { state: string }[] | null }>(
+    `select t.id, t.state, t.resends, t.sent_at is not null as sent, t.accepted_at is not null as accepted,
+        (select json_agg(e.payload) from session_event e
+          where e.session_id = $1 and e.turn_id = t.id and e.kind = 'turn.ended') as told
+       from turn t where t.session_id = $1 and (t.ended_at is not null or t.state = 'unknown')
+      order by t.position, t.created_at`,
+    [sessionId],
+  );
+  return rows.map(({ told, ...turn }) => ({
+    ...turn,
+    told: (told ?? []).map(({ state }) => state),
+  }));
 }
 
 /** Has the log an event of this kind for this turn already? */

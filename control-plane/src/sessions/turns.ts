@@ -2,9 +2,11 @@ import { Problem } from '@berth/contract';
 import type { ContentBlock, Turn } from '@berth/contract';
 import type { Actor } from '../identity/index.ts';
 import { advance } from './advance.ts';
+import { supersedeOfTurn } from './approvals.store.ts';
 import { say, type Core } from './core.ts';
 import { deliveryId } from './delivery.ts';
-import { entryOf, turnEnded, turnQueued } from './entries.ts';
+import { endIsTold } from './ends.ts';
+import { approvalSuperseded, entryOf, turnEnded, turnQueued } from './entries.ts';
 import { writeFields } from './facts.store.ts';
 import { sessionLimits } from './limits.ts';
 import type { Owned } from './owner.ts';
@@ -34,7 +36,9 @@ export function createTurns(core: Core): Turns {
   }
   /** Ended for readers: the row says so, and the log has it, and with it everything that came before. */
   async function hasEnded(row: store.TurnRow): Promise<boolean> {
-    return turnEnds.some((state) => state === row.state) && (await store.turnHasEnded(pool, row));
+    if (!turnEnds.some((state) => state === row.state)) return false;
+    const { state, resends } = row;
+    return endIsTold({ state, resends, told: await store.toldEnds(pool, row.session_id, row.id) });
   }
   async function view(row: store.TurnRow): Promise<Turn> {
     if (!(await hasEnded(row))) return store.turnView(row);
@@ -83,7 +87,7 @@ export function createTurns(core: Core): Turns {
     sessionId: string,
     turnId: string,
     event: TurnEvent,
-    then: (owned: Owned, row: store.TurnRow) => void,
+    then: (owned: Owned, row: store.TurnRow) => Promise<void> | void,
   ): Promise<store.TurnRow | null> =>
     core.owner.run(sessionId, async (owned) => {
       const before = await store.readTurn(pool, sessionId, turnId);
@@ -91,8 +95,8 @@ export function createTurns(core: Core): Turns {
       if (before === null || to === null || to === before.state) return null;
       const row = await store.moveTurn(pool, sessionId, turnId, event, to, now());
       if (row === null) return null;
-      then(owned, row);
-      await advance(core, owned);
+      await then(owned, row);
+      await advance(core, owned, true);
       return row;
     });
 
@@ -143,16 +147,28 @@ export function createTurns(core: Core): Turns {
 
     async settle(actor, sessionId, turnId, { answer }) {
       await turn(actor, sessionId, turnId);
-      const row = await move(sessionId, turnId, { kind: 'settled', answer }, (owned, settled) => {
-        const at = core.clock.now();
-        if (answer === 'resend') {
-          const text = `${actor.userName} had the message sent again.`;
-          say(owned, [entryOf('notice', { code: 'turn-resent', text }, at, turnId)]);
-          const delivery = deliveryId(settled);
-          owned.deliveries.set(delivery, turnId);
-          core.runner.turn(sessionId, delivery, settled.prompt);
-        } else say(owned, [turnEnded(settled, at)]);
-      });
+      const row = await move(
+        sessionId,
+        turnId,
+        { kind: 'settled', answer },
+        async (owned, settled) => {
+          const at = core.clock.now();
+          if (answer === 'resend') {
+            const text = `${actor.userName} had the message sent again.`;
+            say(owned, [entryOf('notice', { code: 'turn-resent', text }, at, turnId)]);
+            const delivery = deliveryId(settled);
+            owned.deliveries.set(delivery, turnId);
+            core.runner.turn(sessionId, delivery, settled.prompt);
+          } else {
+            // Nobody waits for an answer to what it asked.
+            const moot = await supersedeOfTurn(pool, sessionId, turnId, new Date(at));
+            say(owned, [
+              ...moot.map((approvalId) => approvalSuperseded(approvalId, turnId, at)),
+              turnEnded(settled, at),
+            ]);
+          }
+        },
+      );
       if (row === null)
         throw new Problem('turn-not-unknown', 'It is known what became of this message.');
       await writeFields(pool, sessionId, { currentTurnId: answer === 'resend' ? turnId : null });

@@ -3,10 +3,22 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { idleTooLong, suspendIdle } from './sessions.store.ts';
 import { inTransaction } from './sql.ts';
-import { openWorld } from './testing/world.ts';
-import { insertTurn, readTurn } from './turns.store.ts';
+import { until } from './testing/until.ts';
+import { openWorld, type World } from './testing/world.ts';
+import { insertTurn, moveTurn, readTurn } from './turns.store.ts';
 import { hashOf } from './prompt.ts';
 
+/** A turn that the agent works on. */
+async function running(world: World, id: string): Promise<string> {
+  const turnId = randomUUID();
+  await world.feature.turns.create(world.actor, id, { id: turnId, prompt: text('work') });
+  world.runner.say(id, 'turn.started', { turnId }, turnId);
+  await until(
+    'running',
+    async () => (await readTurn(world.db.pool, id, turnId))?.state === 'running',
+  );
+  return turnId;
+}
 const text = (words: string) => [{ type: 'text' as const, text: words }];
 
 test('a message that cannot wake its session is not stored at all', async () => {
@@ -55,4 +67,141 @@ test('a message that comes while an idle session is put to sleep keeps it awake'
   // Its twin: with nothing to do it sleeps.
   await feature.turns.withdraw(actor, id, turn.id);
   expect(await inTransaction(db.pool, (sql) => suspendIdle(sql, id, late))).toBe(true);
+});
+
+test('a wish to stop outlives the process, and goes with its turn', async () => {
+  await using world = await openWorld();
+  const { actor, runner } = world;
+  const id = await world.ready();
+  const turnId = await running(world, id);
+  await runner.disconnect();
+  await world.feature.sessions.cancel(actor, id);
+  runner.cancels.length = 0; // as if it had not come through
+  await world.restart();
+  await until('told again', () => runner.cancels.includes(turnId));
+  runner.say(id, 'turn.ended', { turnId, state: 'cancelled' }, turnId);
+  await until(
+    'over',
+    async () => (await world.feature.turns.get(actor, id, turnId)).state === 'cancelled',
+  );
+  const next = await running(world, id);
+  runner.cancels.length = 0;
+  await world.restart();
+  await until('sent again', () => runner.turns.filter((turn) => turn.turnId === next).length > 1);
+  expect(runner.cancels).toEqual([]);
+});
+
+test('a runner that lost all it had is not given the turn under way a second time', async () => {
+  await using world = await openWorld();
+  const { actor, runner } = world;
+  const id = await world.ready();
+  const turnId = await running(world, id);
+  const approvalId = randomUUID();
+  const options = [{ optionId: 'yes', name: 'Yes', kind: 'allow_once' }];
+  runner.say(id, 'approval.requested', { approvalId, title: 'May I?', options }, turnId);
+  await until('asked', async () => (await world.feature.sessions.get(actor, id)).waitingApprovals);
+  await runner.disconnect();
+  runner.journals.clear();
+  await world.restart();
+  await world.feature.reports.running(world.sandbox(id));
+  expect(await world.feature.turns.get(actor, id, turnId)).toMatchObject({ state: 'unknown' });
+  expect(await world.feature.approvals.get(actor, approvalId)).toMatchObject({
+    state: 'superseded',
+  });
+  expect(runner.delivered).toEqual([turnId]);
+
+  // What it is given from now on is its own, also when its first item comes after that.
+  await world.feature.turns.settle(actor, id, turnId, { answer: 'drop' });
+  const next = await running(world, id);
+  runner.say(id, 'turn.ended', { turnId: next, state: 'done' }, next);
+  await until('done', async () => (await world.feature.turns.get(actor, id, next)).reply === '');
+  const ends = (await world.events(id)).filter((event) => event.kind === 'turn.ended');
+  expect(ends.map(({ turnId: of, payload }) => [of, payload['state']])).toEqual([
+    [turnId, 'unknown'],
+    [turnId, 'cancelled'],
+    [next, 'done'],
+  ]);
+});
+
+test('an end that a person decided is said by the next process; one of the runner comes in its order', async () => {
+  await using world = await openWorld();
+  const { actor, db, runner } = world;
+  const id = await world.ready();
+  const ended = await running(world, id);
+  await runner.disconnect();
+  const withdrawn = randomUUID();
+  await world.feature.turns.create(actor, id, { id: withdrawn, prompt: text('never mind') });
+  // The rows are written, and the process dies before the log has it.
+  const at = new Date();
+  await moveTurn(db.pool, id, withdrawn, { kind: 'withdrawn' }, 'cancelled', at);
+  await moveTurn(db.pool, id, ended, { kind: 'ended', state: 'failed' }, 'failed', at);
+  const error = { code: 'agent-error', detail: 'a \u0000 of the agent' };
+  runner.say(id, 'message.delta', { messageId: 'm', text: 'last \u0000 words' }, ended);
+  runner.say(id, 'turn.ended', { turnId: ended, state: 'failed', error }, ended);
+  await world.restart();
+  await until('said', async () => {
+    const found = await world.feature.turns.get(actor, id, ended);
+    return found.reply !== undefined;
+  });
+  await world.restart();
+  const events = await world.events(id);
+  const told = events.filter(({ kind }) => kind === 'turn.ended' || kind === 'message');
+  expect(told.map(({ kind, turnId }) => [kind, turnId])).toEqual([
+    ['turn.ended', withdrawn],
+    ['message', ended],
+    ['turn.ended', ended],
+  ]);
+});
+
+test('a session is taken over in the middle of a text that holds a NUL', async () => {
+  await using world = await openWorld();
+  const { runner } = world;
+  const id = await world.ready();
+  const turnId = await running(world, id);
+  runner.say(id, 'message.delta', { messageId: 'm', text: 'before \u0000' }, turnId);
+  const journal = runner.journal(id);
+  await until('stored', () => journal.acked === journal.items.length);
+  await world.restart();
+  runner.say(id, 'message.delta', { messageId: 'm', text: ' after' }, turnId);
+  runner.say(id, 'message.end', { messageId: 'm' }, turnId);
+  await until('whole', async () =>
+    (await world.events(id)).find((event) => event.kind === 'message'),
+  );
+  const message = (await world.events(id)).find((event) => event.kind === 'message');
+  expect(message?.payload['content']).toEqual([{ type: 'text', text: 'before \u0000 after' }]);
+});
+
+test('a bind that fails half-way is made whole by the next report', async () => {
+  await using world = await openWorld();
+  const { db, feature, runner, actor, agentId } = world;
+  const { id } = await feature.sessions.create(actor, { agentId });
+  await db.pool.query(`create function refuse() returns trigger language plpgsql as
+    $$ begin raise exception 'not now'; end $$`);
+  await db.pool.query(
+    `create trigger once before update of isolated on session for each row execute function refuse()`,
+  );
+  await expect(feature.reports.running(world.sandbox(id))).rejects.toThrow('not now');
+  expect(runner.binds).toHaveLength(0);
+  await db.pool.query(`drop trigger once on session`);
+  await feature.reports.running(world.sandbox(id));
+  expect(runner.binds).toHaveLength(1);
+});
+
+test('what an agent may reach, and a session’s model, hold as soon as they are changed', async () => {
+  await using world = await openWorld();
+  const { actor, db, feature, agentId } = world;
+  const allowed = new Map<string, readonly string[]>();
+  feature.egressPolicies.watch({
+    set: ({ sessionId, allow }) => allowed.set(sessionId, allow),
+    forget: (id) => allowed.delete(id),
+  });
+  const id = await world.ready();
+  await db.pool.query(`update agent set egress = '{"allow":["other.example"]}' where id = $1`, [
+    agentId,
+  ]);
+  await feature.agentChanged(agentId);
+  expect(allowed.get(id)).toEqual(['other.example', 'git.example.org']);
+  const { version } = await feature.sessions.get(actor, id);
+  await feature.sessions.patch(actor, id, version, { model: 'another' });
+  expect(feature.sessionContext(id)?.allowedModels).toEqual(['another']);
 });

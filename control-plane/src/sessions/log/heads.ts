@@ -1,6 +1,8 @@
 import type pg from 'pg';
 import { OpenTexts, openTextsOf } from './fold.ts';
 
+type Sql = Pick<pg.Pool, 'query'>;
+
 /** The end of a session's log, as the raise of its epoch left it. */
 export interface Head {
   readonly epoch: number;
@@ -13,12 +15,13 @@ export interface Head {
 /**
  * Takes the session over: every older writer is fenced from now on. The row lock waits for a group that is being committed, so what this returns is the
  * result of all that the older writer stored. Another source's numbers start again at 1: its count is reset in the same statement.
- * Null: no such session.
+ * `lost`: the source that was counted is gone, and the next one is not known yet. Null: no such session.
  */
 export async function raiseEpoch(
-  pool: pg.Pool,
+  pool: Sql,
   sessionId: string,
   sourceId: string | null,
+  lost = false,
 ): Promise<(Head & { previousSourceId: string | null }) | null> {
   const { rows } = await pool.query<{
     epoch: number;
@@ -30,12 +33,12 @@ export async function raiseEpoch(
   }>(
     `with old as (select session_id, source_id from session_head where session_id = $1 for no key update)
      update session_head h set epoch = h.epoch + 1, batch = 0,
-       last_source_seq = case when $2::uuid is null or h.source_id = $2 then h.last_source_seq else 0 end,
-       source_id = coalesce($2, h.source_id)
+       last_source_seq = case when not $3 and ($2::uuid is null or h.source_id = $2) then h.last_source_seq else 0 end,
+       source_id = case when $3 then null else coalesce($2, h.source_id) end
      from old where h.session_id = old.session_id
      returning h.epoch, h.last_seq::float8 as last_seq, h.last_source_seq::float8 as last_source_seq,
        h.source_id, old.source_id as previous, h.open_from::float8 as open_from`,
-    [sessionId, sourceId],
+    [sessionId, sourceId, lost],
   );
   const row = rows[0];
   if (row === undefined) return null;
@@ -52,20 +55,15 @@ export async function raiseEpoch(
   };
 }
 
-/** Meets the rows since the oldest open text began: one message's worth. */
-async function readOpenTexts(
-  pool: pg.Pool,
-  sessionId: string,
-  openFrom: number,
-): Promise<OpenTexts> {
+/** Meets the rows since the oldest open text began: one message's worth. Parsed here: `->>` refuses a document for one escaped U+0000 in it. */
+async function readOpenTexts(pool: Sql, sessionId: string, openFrom: number): Promise<OpenTexts> {
   const { rows } = await pool.query<{
     seq: number;
     kind: string;
     turn_id: string | null;
-    message_id: string;
-    text: string | null;
+    payload: { messageId: string; text?: string };
   }>(
-    `select seq::float8 as seq, kind, turn_id, payload ->> 'messageId' as message_id, payload ->> 'text' as text
+    `select seq::float8 as seq, kind, turn_id, payload
        from session_event
       where session_id = $1 and seq >= $2 and kind in ('message.delta', 'thought.delta', 'message', 'thought')
       order by seq`,
@@ -76,8 +74,8 @@ async function readOpenTexts(
       seq: row.seq,
       kind: row.kind,
       turnId: row.turn_id,
-      messageId: row.message_id,
-      text: row.text ?? '',
+      messageId: row.payload.messageId,
+      text: row.payload.text ?? '',
     })),
   );
 }

@@ -63,7 +63,13 @@ export async function setUp(config: { publicUrl?: string } = {}) {
   const identity = createIdentity({ sql: db.pool, clock, newId });
   const owner = await identity.ensureOwner({ user: 'Ada', team: 'Harbour' });
   const catalogue = { list: () => Promise.resolve(harnesses) };
-  const agents = createAgents({ sql: db.pool, clock, newId, harnesses: catalogue });
+  const agents = createAgents({
+    sql: db.pool,
+    clock,
+    newId,
+    harnesses: catalogue,
+    changed: () => Promise.resolve(),
+  });
   const agent = await agents.ensureRehearsal(owner.teamId);
   const services = await openSessions({ store: db.store, clock, newId, logger, owner });
   const { sessions, turns, approvals, log, script } = services;

@@ -2011,6 +2011,7 @@ export const TurnScalarFieldEnum = {
   sentAt: 'sentAt',
   acceptedAt: 'acceptedAt',
   endedAt: 'endedAt',
+  cancelRequestedAt: 'cancelRequestedAt',
   stopReason: 'stopReason',
   error: 'error',
   usage: 'usage',

@@ -52,6 +52,7 @@ export type TurnMinAggregateOutputType = {
   sentAt: Date | null
   acceptedAt: Date | null
   endedAt: Date | null
+  cancelRequestedAt: Date | null
   stopReason: string | null
   version: number | null
 }
@@ -70,6 +71,7 @@ export type TurnMaxAggregateOutputType = {
   sentAt: Date | null
   acceptedAt: Date | null
   endedAt: Date | null
+  cancelRequestedAt: Date | null
   stopReason: string | null
   version: number | null
 }
@@ -89,6 +91,7 @@ export type TurnCountAggregateOutputType = {
   sentAt: number
   acceptedAt: number
   endedAt: number
+  cancelRequestedAt: number
   stopReason: number
   error: number
   usage: number
@@ -123,6 +126,7 @@ export type TurnMinAggregateInputType = {
   sentAt?: true
   acceptedAt?: true
   endedAt?: true
+  cancelRequestedAt?: true
   stopReason?: true
   version?: true
 }
@@ -141,6 +145,7 @@ export type TurnMaxAggregateInputType = {
   sentAt?: true
   acceptedAt?: true
   endedAt?: true
+  cancelRequestedAt?: true
   stopReason?: true
   version?: true
 }
@@ -160,6 +165,7 @@ export type TurnCountAggregateInputType = {
   sentAt?: true
   acceptedAt?: true
   endedAt?: true
+  cancelRequestedAt?: true
   stopReason?: true
   error?: true
   usage?: true
@@ -268,6 +274,7 @@ export type TurnGroupByOutputType = {
   sentAt: Date | null
   acceptedAt: Date | null
   endedAt: Date | null
+  cancelRequestedAt: Date | null
   stopReason: string | null
   error: runtime.JsonValue | null
   usage: runtime.JsonValue | null
@@ -312,6 +319,7 @@ export type TurnWhereInput = {
   sentAt?: Prisma.DateTimeNullableFilter<"Turn"> | Date | string | null
   acceptedAt?: Prisma.DateTimeNullableFilter<"Turn"> | Date | string | null
   endedAt?: Prisma.DateTimeNullableFilter<"Turn"> | Date | string | null
+  cancelRequestedAt?: Prisma.DateTimeNullableFilter<"Turn"> | Date | string | null
   stopReason?: Prisma.StringNullableFilter<"Turn"> | string | null
   error?: Prisma.JsonNullableFilter<"Turn">
   usage?: Prisma.JsonNullableFilter<"Turn">
@@ -333,6 +341,7 @@ export type TurnOrderByWithRelationInput = {
   sentAt?: Prisma.SortOrderInput | Prisma.SortOrder
   acceptedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   endedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  cancelRequestedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   stopReason?: Prisma.SortOrderInput | Prisma.SortOrder
   error?: Prisma.SortOrderInput | Prisma.SortOrder
   usage?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -358,6 +367,7 @@ export type TurnWhereUniqueInput = Prisma.AtLeast<{
   sentAt?: Prisma.DateTimeNullableFilter<"Turn"> | Date | string | null
   acceptedAt?: Prisma.DateTimeNullableFilter<"Turn"> | Date | string | null
   endedAt?: Prisma.DateTimeNullableFilter<"Turn"> | Date | string | null
+  cancelRequestedAt?: Prisma.DateTimeNullableFilter<"Turn"> | Date | string | null
   stopReason?: Prisma.StringNullableFilter<"Turn"> | string | null
   error?: Prisma.JsonNullableFilter<"Turn">
   usage?: Prisma.JsonNullableFilter<"Turn">
@@ -379,6 +389,7 @@ export type TurnOrderByWithAggregationInput = {
   sentAt?: Prisma.SortOrderInput | Prisma.SortOrder
   acceptedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   endedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  cancelRequestedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   stopReason?: Prisma.SortOrderInput | Prisma.SortOrder
   error?: Prisma.SortOrderInput | Prisma.SortOrder
   usage?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -408,6 +419,7 @@ export type TurnScalarWhereWithAggregatesInput = {
   sentAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Turn"> | Date | string | null
   acceptedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Turn"> | Date | string | null
   endedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Turn"> | Date | string | null
+  cancelRequestedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Turn"> | Date | string | null
   stopReason?: Prisma.StringNullableWithAggregatesFilter<"Turn"> | string | null
   error?: Prisma.JsonNullableWithAggregatesFilter<"Turn">
   usage?: Prisma.JsonNullableWithAggregatesFilter<"Turn">
@@ -429,6 +441,7 @@ export type TurnCreateInput = {
   sentAt?: Date | string | null
   acceptedAt?: Date | string | null
   endedAt?: Date | string | null
+  cancelRequestedAt?: Date | string | null
   stopReason?: string | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   usage?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
@@ -450,6 +463,7 @@ export type TurnUncheckedCreateInput = {
   sentAt?: Date | string | null
   acceptedAt?: Date | string | null
   endedAt?: Date | string | null
+  cancelRequestedAt?: Date | string | null
   stopReason?: string | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   usage?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
@@ -471,6 +485,7 @@ export type TurnUpdateInput = {
   sentAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   stopReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   usage?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
@@ -492,6 +507,7 @@ export type TurnUncheckedUpdateInput = {
   sentAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   stopReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   usage?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
@@ -513,6 +529,7 @@ export type TurnCreateManyInput = {
   sentAt?: Date | string | null
   acceptedAt?: Date | string | null
   endedAt?: Date | string | null
+  cancelRequestedAt?: Date | string | null
   stopReason?: string | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   usage?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
@@ -534,6 +551,7 @@ export type TurnUpdateManyMutationInput = {
   sentAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   stopReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   usage?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
@@ -555,6 +573,7 @@ export type TurnUncheckedUpdateManyInput = {
   sentAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   acceptedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   stopReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   usage?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
@@ -581,6 +600,7 @@ export type TurnCountOrderByAggregateInput = {
   sentAt?: Prisma.SortOrder
   acceptedAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrder
+  cancelRequestedAt?: Prisma.SortOrder
   stopReason?: Prisma.SortOrder
   error?: Prisma.SortOrder
   usage?: Prisma.SortOrder
@@ -607,6 +627,7 @@ export type TurnMaxOrderByAggregateInput = {
   sentAt?: Prisma.SortOrder
   acceptedAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrder
+  cancelRequestedAt?: Prisma.SortOrder
   stopReason?: Prisma.SortOrder
   version?: Prisma.SortOrder
 }
@@ -625,6 +646,7 @@ export type TurnMinOrderByAggregateInput = {
   sentAt?: Prisma.SortOrder
   acceptedAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrder
+  cancelRequestedAt?: Prisma.SortOrder
   stopReason?: Prisma.SortOrder
   version?: Prisma.SortOrder
 }
@@ -660,6 +682,7 @@ export type TurnSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   sentAt?: boolean
   acceptedAt?: boolean
   endedAt?: boolean
+  cancelRequestedAt?: boolean
   stopReason?: boolean
   error?: boolean
   usage?: boolean
@@ -681,6 +704,7 @@ export type TurnSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   sentAt?: boolean
   acceptedAt?: boolean
   endedAt?: boolean
+  cancelRequestedAt?: boolean
   stopReason?: boolean
   error?: boolean
   usage?: boolean
@@ -702,6 +726,7 @@ export type TurnSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   sentAt?: boolean
   acceptedAt?: boolean
   endedAt?: boolean
+  cancelRequestedAt?: boolean
   stopReason?: boolean
   error?: boolean
   usage?: boolean
@@ -723,13 +748,14 @@ export type TurnSelectScalar = {
   sentAt?: boolean
   acceptedAt?: boolean
   endedAt?: boolean
+  cancelRequestedAt?: boolean
   stopReason?: boolean
   error?: boolean
   usage?: boolean
   version?: boolean
 }
 
-export type TurnOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "sessionId" | "teamId" | "state" | "position" | "prompt" | "promptHash" | "byId" | "byName" | "resends" | "createdAt" | "sentAt" | "acceptedAt" | "endedAt" | "stopReason" | "error" | "usage" | "version", ExtArgs["result"]["turn"]>
+export type TurnOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "sessionId" | "teamId" | "state" | "position" | "prompt" | "promptHash" | "byId" | "byName" | "resends" | "createdAt" | "sentAt" | "acceptedAt" | "endedAt" | "cancelRequestedAt" | "stopReason" | "error" | "usage" | "version", ExtArgs["result"]["turn"]>
 
 export type $TurnPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Turn"
@@ -749,6 +775,7 @@ export type $TurnPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
     sentAt: Date | null
     acceptedAt: Date | null
     endedAt: Date | null
+    cancelRequestedAt: Date | null
     stopReason: string | null
     error: runtime.JsonValue | null
     usage: runtime.JsonValue | null
@@ -1190,6 +1217,7 @@ export interface TurnFieldRefs {
   readonly sentAt: Prisma.FieldRef<"Turn", 'DateTime'>
   readonly acceptedAt: Prisma.FieldRef<"Turn", 'DateTime'>
   readonly endedAt: Prisma.FieldRef<"Turn", 'DateTime'>
+  readonly cancelRequestedAt: Prisma.FieldRef<"Turn", 'DateTime'>
   readonly stopReason: Prisma.FieldRef<"Turn", 'String'>
   readonly error: Prisma.FieldRef<"Turn", 'Json'>
   readonly usage: Prisma.FieldRef<"Turn", 'Json'>
