@@ -1,4 +1,4 @@
-import type { Response } from 'express';
+import type { ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Actor } from '../identity/index.ts';
 import type { EventLog, LogReader } from '../sessions/index.ts';
@@ -15,21 +15,30 @@ export function createEventStreams({
   log,
   metrics,
   logger,
+  recheckMs = limits.recheckMs,
 }: {
   log: EventLog;
   metrics: WebMetrics;
   logger: Logger;
+  recheckMs?: number;
 }) {
-  const open = new Set<Response>();
+  const open = new Set<ServerResponse>();
 
   return {
     /** Resolves once the stream runs; it ends with the client. */
-    async open(
-      actor: Actor,
-      sessionId: string,
-      from: { after?: number; tail?: number },
-      response: Response,
-    ): Promise<void> {
+    async open({
+      actor,
+      sessionId,
+      from,
+      response,
+      stillAllowed,
+    }: {
+      actor: Actor;
+      sessionId: string;
+      from: { after?: number; tail?: number };
+      response: ServerResponse;
+      stillAllowed: () => Promise<boolean>;
+    }): Promise<void> {
       let started = false;
       const start = () => {
         if (started) return;
@@ -86,9 +95,20 @@ export function createEventStreams({
       open.add(response);
       metrics.subscriptions.inc();
       const comment = setInterval(() => response.write(': still here\n\n'), limits.sseCommentMs);
+      const check = setInterval(() => {
+        stillAllowed().then(
+          (good) => {
+            // Whoever comes back is told by a problem why not.
+            if (!good) response.end();
+          },
+          (error: unknown) =>
+            logger.warn({ err: error }, 'a stream’s reader could not be checked; trying again'),
+        );
+      }, recheckMs);
       response.on('error', (error) => logger.debug({ err: error }, 'event stream broke'));
       response.once('close', () => {
         clearInterval(comment);
+        clearInterval(check);
         subscription.close();
         open.delete(response);
         metrics.subscriptions.dec();

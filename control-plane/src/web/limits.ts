@@ -21,7 +21,7 @@ export const limits = {
   pingMs: 10_000,
   /** A socket that said nothing for this long is closed. */
   silenceMs: 25_000,
-  /** Sockets ask again whether their holder may still be there. */
+  /** Sockets and streams ask again whether their holder may still be there. */
   recheckMs: 60_000,
   subscriptionsPerSocket: 256,
   /** Frames of one socket that wait to be handled; above: the socket is not read on. */

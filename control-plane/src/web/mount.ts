@@ -32,6 +32,8 @@ export interface Call<Id extends OperationId> {
   readonly response: Response;
   /** The client is gone. */
   readonly signal: AbortSignal;
+  /** Asked again later, for answers that never end: the same sign-in is still good, and still enough. */
+  readonly stillAllowed: () => Promise<boolean>;
 }
 /** Returns the answer, or `sent` when it wrote it itself. */
 export type Handler<Id extends OperationId> = (call: Call<Id>) => Promise<Reply | 'sent'>;
@@ -98,7 +100,12 @@ export function createMount({
       schema === undefined || (sent === undefined && route.body?.optional === true)
         ? undefined
         : parseBody(schema, sent);
-    return { actor: signedIn?.actor ?? null, params, query, body };
+    const stillAllowed = async (): Promise<boolean> => {
+      if (signedIn === null || route.action === null) return true;
+      const now = await signedIn.again();
+      return now?.role === signedIn.actor.role && allowed(now, route.action);
+    };
+    return { actor: signedIn?.actor ?? null, params, query, body, stillAllowed };
   }
 
   return (id, handler, finish) => {

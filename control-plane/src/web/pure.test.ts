@@ -3,6 +3,7 @@ import type { QueryTable } from '@berth/contract/routes';
 import { cookieOf } from './auth.ts';
 import { acceptable, fileTagOf, versionOf, waitSecondsOf } from './conditions.ts';
 import { createHosts } from './hosts.ts';
+import { problemOf } from './refusals.ts';
 import { createSignInLimit } from './sign-in-limit.ts';
 import { parseQuery, pointerTo } from './validate.ts';
 
@@ -173,4 +174,24 @@ test('failed sign-ins are counted by address and window', () => {
   expect(limit.failed('b')).toBeNull();
   time.ms = 60_000;
   expect(limit.failed('a')).toBeNull();
+});
+
+test.each([
+  [{ code: 'ENOENT', syscall: 'connect' }, 'not-ready'], // the embedded server's socket, while it starts again
+  [{ code: 'ECONNREFUSED', syscall: 'connect' }, 'not-ready'],
+  [{ code: '57P03' }, 'not-ready'],
+  [{ code: '53100' }, 'not-ready'],
+  [{ code: 'P1001' }, 'not-ready'],
+  [{ code: 'ENOENT', syscall: 'open' }, undefined],
+  [{ code: '42601' }, undefined],
+  [{ code: 'P2002' }, undefined],
+])('%j of the database is %s', (fields, expected) => {
+  expect(problemOf(Object.assign(new Error('of the driver'), fields))?.code).toBe(expected);
+});
+test.each([
+  ['Connection terminated unexpectedly', 'not-ready'],
+  ['Client has encountered a connection error and is not queryable', 'not-ready'],
+  ['Cannot read properties of undefined', undefined],
+])('%s: %s', (message, expected) => {
+  expect(problemOf(new Error(message))?.code).toBe(expected);
 });

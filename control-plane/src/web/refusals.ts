@@ -25,23 +25,18 @@ const isParserError = (error: unknown): error is ParserError =>
   'status' in error &&
   typeof error.status === 'number';
 
-const awayCodes = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  '08003',
-  '08006',
-  '53300',
-  '57P01',
-  '57P02',
-  '57P03',
-]);
+/** SQLSTATE classes of connection, resources and operator; the client's own codes of a server that cannot be reached. */
+const awayCodes =
+  /^(08|53|57P)|^(ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|P1001|P1002|P1008|P1017)$/;
 /** The driver has no code for some of it. */
-const awayWords = /^(Connection terminated|timeout exceeded when trying to connect)/;
+const awayWords =
+  /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout)|not queryable/;
 function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  return awayCodes.has(code) || awayWords.test(error.message);
+  // A Unix socket whose server is down is not there at all. Routes open no connection but the database's.
+  const unconnected = 'syscall' in error && error.syscall === 'connect';
+  return unconnected || awayCodes.test(code) || awayWords.test(error.message);
 }
 
 /** What Express and its body parser throw about a bad request; null: not the client's fault. */

@@ -10,7 +10,8 @@ export function mountEvents(
   mount: Mount,
   { log, streams }: { log: EventLog; streams: EventStreams },
 ): void {
-  mount('listEvents', async ({ actor, params, query, request, response }) => {
+  mount('listEvents', async (call) => {
+    const { actor, params, query, request, response, stillAllowed } = call;
     const { sessionId } = params;
     const { after, before, tail } = query;
     const given = Object.entries({ after, before, tail }).filter(([, n]) => n !== undefined);
@@ -31,7 +32,7 @@ export function mountEvents(
       const from = resumed
         ? { after: Number(lastId) }
         : { ...(after === undefined ? {} : { after }), ...(tail === undefined ? {} : { tail }) };
-      await streams.open(actor, sessionId, from, response);
+      await streams.open({ actor, sessionId, from, response, stillAllowed });
       return 'sent';
     }
     const limit = query.limit ?? pageDefault;
