@@ -61,12 +61,27 @@ export function statusLook(session: Session, now: number): StatusLook {
   }
 }
 
+const past = {
+  starting: 'Was starting',
+  idle: 'Was idle',
+  running: 'Was running',
+  waiting: 'Needed you',
+  stalled: 'Was stalled',
+  suspending: 'Was being suspended',
+  suspended: 'Was suspended',
+  waking: 'Was waking up',
+  failed: 'Had failed',
+  lost: 'Had lost its sandbox',
+} as const satisfies Record<Session['status'], string>;
+
 /** Without a connection only the past is known. */
 export function offlineLook(session: Session, lastHeardAt: number, now: number): StatusLook {
-  const look = statusLook(session, lastHeardAt);
-  const words = look.words.replace(/ \d.*$/, '');
-  const was = `Was ${words.charAt(0).toLowerCase()}${words.slice(1)} at ${clockTime(Math.min(lastHeardAt, now))}`;
-  return { ...look, icon: 'debug-disconnect', tone: 'off', words: was };
+  return {
+    ...statusLook(session, lastHeardAt),
+    icon: 'debug-disconnect',
+    tone: 'off',
+    words: `${past[session.status]} at ${clockTime(Math.min(lastHeardAt, now))}`,
+  };
 }
 
 export const isTurnRunning = (session: Session): boolean =>

@@ -29,8 +29,15 @@ test.each<[SessionStatus, Partial<Session>, string, string]>([
 ])('%s %j = %s', (status, part, words, icon) => {
   expect(statusLook(session(status, part), now)).toMatchObject({ words, icon });
 });
-test('without a connection only the past is said', () => {
-  expect(offlineLook(session('running'), now, now).words).toMatch(/^Was running at \d\d:\d\d$/);
+test.each([
+  ['running', {}, 'Was running'],
+  ['waiting', {}, 'Needed you'],
+  ['idle', { unreadSeq: 2 }, 'Was idle'],
+  ['failed', { reason: 'out of memory' }, 'Had failed'],
+] as const)('without a connection only the past is said: %s', (status, part, words) => {
+  expect(offlineLook(session(status, part), now, now).words).toMatch(
+    new RegExp(`^${words} at \\d\\d:\\d\\d$`),
+  );
 });
 
 const tool = (part: Partial<ToolEntry>): ToolEntry => ({
