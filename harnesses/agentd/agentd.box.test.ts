@@ -4,6 +4,7 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -396,6 +397,30 @@ describe('run', () => {
 });
 
 describe('files', () => {
+  test('a file that is read waits while its reader does, and ends early when it leaves', async () => {
+    await using agentd = await startAgentd();
+    const size = 64 * 1024 * 1024;
+    writeFileSync(path.join(agentd.workspace, 'big'), '');
+    truncateSync(path.join(agentd.workspace, 'big'), size);
+    const runner = await testRunner(agentd);
+    await runner.hello;
+    const have = (id: number): number => runner.told(id).output.length;
+    runner.request(1, { op: 'read', path: '/workspace/big' });
+    runner.request(1, { op: 'pause' });
+    runner.request(2, { op: 'read', path: '/workspace/big' });
+    await runner.reply(2, 'end');
+    expect(have(2)).toBe(size);
+    const held = have(1);
+    expect(held).toBeLessThan(size / 4);
+    runner.request(1, { op: 'resume' });
+    await runner.until('more', () => have(1) > held);
+    runner.request(1, { op: 'kill', signal: 'SIGKILL', tree: false });
+    await runner.reply(1, 'end');
+    expect(have(1)).toBeLessThan(size);
+    runner.request(1, { op: 'pause' });
+    expect(await runner.reply(1, 'failed')).toMatchObject({ code: 'unknown-id' });
+  });
+
   test('list, read, write by version, mkdir; nothing outside the workspace', async () => {
     await using agentd = await startAgentd();
     const at = (name: string): string => path.join(agentd.workspace, name);

@@ -1,5 +1,6 @@
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
+import { createDownloads } from './downloads.ts';
 import { createFiles, fileProblem } from './files.ts';
 import { createForwards } from './forward.ts';
 import { createLink, type Link } from './link.ts';
@@ -69,9 +70,8 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
     pumping = true;
     while (ready && !link.full && processes.sendOne());
     pumping = false;
-    if (!link.full) for (const wake of room.splice(0)) wake();
+    if (!link.full) downloads.wake();
   };
-  const room: (() => void)[] = [];
   const inputDrained = (): void => {
     if (inputWait !== undefined && processes.inputBytes < inputBytesHigh) goOnReading();
   };
@@ -93,26 +93,13 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
   const files = createFiles({ root: workspace, publicRoot });
   const forwards = createForwards({ socketDir: options.socketDir, log });
   const uploads = createUploads({ files, reply, failed, log });
+  const downloads = createDownloads({
+    files,
+    reply,
+    send: (type, id, body) => link.send(type, id, body),
+    full: () => link.full,
+  });
   const runs = new Map<number, AbortController>();
-
-  async function sendFile(id: number, requested: string, signal: AbortSignal): Promise<void> {
-    const { meta, chunks } = await files.read(requested);
-    reply(id, { op: 'meta', ...meta });
-    let offset = 0;
-    for await (const chunk of chunks) {
-      while (link.full && !signal.aborted)
-        await new Promise<void>((resolve) => {
-          room.push(resolve);
-        });
-      if (signal.aborted) return;
-      const body = Buffer.allocUnsafe(8 + chunk.length);
-      body.writeBigUInt64LE(BigInt(offset), 0);
-      body.set(chunk, 8);
-      link.send(agentdFrame.output, id, body);
-      offset += chunk.length;
-    }
-    reply(id, { op: 'end' });
-  }
 
   async function execute(
     id: number,
@@ -187,7 +174,7 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
         return;
       }
       case 'read': {
-        watch(id, sendFile(id, request.path, scope.signal));
+        watch(id, downloads.begin(id, request.path));
         return;
       }
       case 'write': {
@@ -213,10 +200,13 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
         break;
       case 'kill':
         if (runs.has(id)) return runs.get(id)?.abort();
+        if (downloads.request(id, 'kill')) return;
         break;
-      case 'resize':
       case 'pause':
       case 'resume':
+        if (downloads.request(id, request.op)) return;
+        break;
+      case 'resize':
       case 'forget':
     }
     if (!processes.request(id, request))
@@ -277,7 +267,7 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
         ready = false;
         scope.abort();
         scope = new AbortController();
-        for (const wake of room.splice(0)) wake();
+        downloads.stopAll();
         uploads.dropAll();
         if (inputWait !== undefined) goOnReading();
         deadMan = setTimeout(() => options.abandoned('no runner came back'), deadlines.linklessMs);

@@ -68,7 +68,7 @@ export type AgentdRequest =
   /** `tree`: the process and everything that descends from it or bears its mark; terminals live on. */
   | { op: 'kill'; signal: 'SIGTERM' | 'SIGKILL' | 'SIGINT' | 'SIGHUP'; tree: boolean }
   | { op: 'end-input' }
-  /** Flow control of one stream: output waits in the process until `resume`. */
+  /** Flow control of one stream: output waits in the process, or in the file that is being read, until `resume`. A `kill` ends a `read` early. */
   | { op: 'pause' }
   | { op: 'resume' }
   /** Forget an ended process and its ring. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -330,6 +330,17 @@ describe('files and changes', () => {
     writeFileSync(join(from, 'a.txt'), 'one\ntwo\n');
     writeFileSync(join(from, 'b.bin'), Buffer.from([0, 1, 2, 255]));
     const tar = execFileSync('tar', ['-czf', '-', '-C', from, '.']);
+    // One that breaks off in the middle leaves nothing that the next would stumble over.
+    const plain = execFileSync('tar', ['-cf', '-', '-C', from, '.']);
+    const torn = await stage.control.stream(stage.sessionId, {
+      kind: 'archive.write',
+      overwrite: false,
+    });
+    torn.send(plain.subarray(0, 2048));
+    torn.send(Buffer.alloc(10_240, plain.subarray(2048, 2560)));
+    await stage.wait('half of it', () => existsSync(join(stage.workspace, 'a.txt')));
+    torn.terminate();
+    await stage.wait('nothing', () => readdirSync(stage.workspace).length === 0);
     const { controls } = await read(stage, { kind: 'archive.write', overwrite: false }, [
       tar.subarray(0, 10),
       tar.subarray(10),

@@ -154,13 +154,15 @@ async function serve(
         await pour(session, command, socket);
         return;
       }
-      const send = sender(socket, () => undefined);
-      await door.read(
+      const send = sender(socket, (held) => reading.hold(held));
+      const reading = door.read(
         workspacePath(purpose.path),
         ({ sizeBytes, modifiedAtMs, etag }) =>
           control(socket, { meta: { sizeBytes, modifiedAtMs, etag } }),
         send,
       );
+      whenGone(socket, () => reading.stop());
+      await reading.ended;
       return;
     }
     case 'file.write': {
@@ -173,12 +175,23 @@ async function serve(
       return;
     }
     case 'archive.write': {
-      if (!purpose.overwrite) {
+      const mustBeEmpty = async (): Promise<void> => {
         const listed = await door.ask({ op: 'list', path: '/workspace' });
         if (listed.op === 'list' && listed.items.length > 0)
           throw new Refusal('workspace-not-empty', 'The workspace is not empty.');
-      }
-      const files = await session.replaceWorkspace(() => unpack(session, inbox.bytes()));
+      };
+      if (!purpose.overwrite) await mustBeEmpty();
+      const files = await session.replaceWorkspace(async () => {
+        // Again: the agent may have worked until now.
+        if (!purpose.overwrite) await mustBeEmpty();
+        try {
+          await unpack(session, inbox.bytes());
+        } catch (error) {
+          // Half an archive would stand in the way of the next try.
+          if (!purpose.overwrite) await emptyWorkspace(session);
+          throw error;
+        }
+      });
       control(socket, { meta: { files } });
       return;
     }
@@ -187,6 +200,12 @@ async function serve(
       return;
   }
   log({ purpose }, 'unknown purpose');
+}
+
+/** At once when it is gone already: nobody would ever let its source go on. */
+function whenGone(socket: WebSocket, act: () => void): void {
+  if (socket.readyState === WebSocket.OPEN) socket.once('close', act);
+  else act();
 }
 
 /** A command's output onto the socket. */
@@ -200,7 +219,6 @@ async function pour(
   const code = await new Promise<number | null>((resolve, reject) => {
     let process: Process | undefined;
     const send = sender(socket, (held) => process?.hold(held));
-    socket.once('close', () => process?.kill('SIGKILL', true));
     session.door
       .spawn(
         { tag: 'job:stream', argv, env, cwd: '/workspace' },
@@ -217,9 +235,15 @@ async function pour(
       )
       .then((started) => {
         process = started;
+        whenGone(socket, () => started.kill('SIGKILL', true));
       }, reject);
   });
   if (code !== 0) throw new Refusal('git-failed', stderr.trim() || 'The command failed.');
+}
+
+async function emptyWorkspace({ door }: Session): Promise<void> {
+  const argv = ['find', '.', '-mindepth', '1', '-delete'];
+  await door.run({ argv, cwd: '/workspace', env: {} });
 }
 
 /** A tar stream, gzip or not, unpacked by the sandbox's own tar: what it holds can reach nothing else. */

@@ -256,14 +256,27 @@ export async function createDoor(options: {
     ask: (request) => ask<AgentdReply>(request, (reply, { resolve }) => resolve(reply)).answer,
     read(filePath, meta, bytes) {
       const request = { op: 'read', path: filePath } as const;
-      return ask<undefined>(
+      const { id, answer } = ask<undefined>(
         request,
         (reply, { resolve }) => {
           if (reply.op === 'meta') meta(reply);
           else if (reply.op === 'end') resolve(undefined);
         },
         bytes,
-      ).answer;
+      );
+      let paused = false;
+      const running = (): boolean => asked.has(id);
+      return {
+        ended: answer,
+        hold(held) {
+          if (held === paused || !running()) return;
+          paused = held;
+          control(id, { op: held ? 'pause' : 'resume' });
+        },
+        stop() {
+          if (running()) control(id, { op: 'kill', signal: 'SIGKILL', tree: false });
+        },
+      };
     },
     write(filePath, ifMatch) {
       const request = {

@@ -63,9 +63,15 @@ export interface Door extends AsyncDisposable {
     path: string,
     meta: (meta: Extract<AgentdReply, { op: 'meta' }>) => void,
     bytes: (chunk: Buffer) => void,
-  ): Promise<void>;
+  ): Download;
   write(path: string, ifMatch?: string): Upload;
   drained(): Promise<void>;
+}
+export interface Download {
+  /** Resolves when all of it was handed out, or when it was stopped. */
+  readonly ended: Promise<void>;
+  hold(held: boolean): void;
+  stop(): void;
 }
 export interface Upload {
   send(bytes: Uint8Array): boolean;
