@@ -29,8 +29,7 @@ async function start(): Promise<number> {
   const child = spawn('npm', ['start', '--silent'], {
     cwd: clone,
     env: {
-      PATH: process.env['PATH'],
-      HOME: base,
+      ...process.env, // the registry's address and certificates are the user's
       npm_config_cache: join(base, 'npm-cache'),
       BERTH_DATA_DIR: dataDir,
       PORT: '0',

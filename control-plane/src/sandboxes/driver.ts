@@ -46,7 +46,12 @@ export interface SandboxDriver {
   /** Looks once, at start: can it make sandboxes here? `progress` tells of a download. */
   probe(signal: AbortSignal, progress?: (text: string) => void): Promise<DriverHealth>;
   /** Running, with this generation. Wakes a suspended one. */
-  ensure(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox>;
+  ensure(
+    spec: SandboxSpec,
+    signal: AbortSignal,
+    /** Called when its door is made and nothing inside runs yet, so that somebody stands behind it when it is knocked at. May never be called. */
+    early?: (sandbox: Sandbox) => void,
+  ): Promise<Sandbox>;
   /** No process left, disk kept. */
   suspend(sessionId: string, signal: AbortSignal): Promise<Sandbox>;
   /** Nothing left: no process, no disk, no mount, no cgroup. */

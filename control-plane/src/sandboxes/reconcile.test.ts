@@ -211,3 +211,37 @@ test('ends with its signal, in the middle of a pause', async () => {
   await until('failed: broken');
   await stop();
 });
+
+test('whoever stands behind the door is told before the sandbox runs; a failure to tell does not stop it', async () => {
+  const fake = createFakeDriver();
+  const states: string[] = [];
+  const w = world({
+    driver: {
+      ...fake,
+      ensure: (spec, signal, early) => {
+        early?.({
+          sessionId: spec.sessionId,
+          generation: spec.generation,
+          state: 'starting',
+          notes: [],
+          isolated: true,
+          door: { socketDir: '/nowhere', hostUid: 1, hostGid: 1 },
+        });
+        return fake.ensure(spec, signal);
+      },
+    },
+    reports: {
+      phase: async () => undefined,
+      notice: async () => undefined,
+      running: async ({ state }) => {
+        states.push(state);
+        if (state === 'starting') throw new Error('not now');
+      },
+      quiesce: async () => undefined,
+      removed: async () => undefined,
+    },
+  });
+  w.want('running');
+  await expect.poll(() => states, { timeout: 5000, interval: 2 }).toContain('running');
+  expect(states[0]).toBe('starting');
+});

@@ -231,6 +231,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     signal: AbortSignal,
   ): Promise<void> {
     const { sessionId } = intent;
+    // The runner makes its sockets while the sandbox starts. Told again below when it runs; when it fails, that takes it back.
+    const early = (sandbox: Sandbox): void => {
+      reports.running(sandbox).catch((error: unknown) => {
+        logger.warn({ sessionId, err: error }, 'the runner could not be told early');
+      });
+    };
     // What is told need not be waited for: it is told in order, and a failure to tell ends the step as any other.
     const [, spec] = await Promise.all([
       phase(sessionId, memory, { phase: why === 'create' ? 'creating' : 'waking' }),
@@ -238,7 +244,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     ]);
     const [, sandbox] = await Promise.all([
       phase(sessionId, memory, { phase: 'starting' }),
-      gate(() => driver.ensure(spec, signal)),
+      gate(() => driver.ensure(spec, signal, early)),
     ]);
     if (sandbox.state === 'failed' || sandbox.state === 'gone') {
       await failed(sessionId, memory, sandbox.reason ?? 'it did not start', sandbox.logs);

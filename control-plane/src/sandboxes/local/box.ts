@@ -144,7 +144,11 @@ export function createBox(options: BoxOptions) {
     );
   }
 
-  async function ensure(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
+  async function ensure(
+    spec: SandboxSpec,
+    signal: AbortSignal,
+    early?: (sandbox: Sandbox) => void,
+  ): Promise<Sandbox> {
     signal.throwIfAborted();
     const known = records.get(sessionId);
     const current = known?.wanted === 'running' && !known.ended && isRunning(known);
@@ -166,6 +170,7 @@ export function createBox(options: BoxOptions) {
       cgroups: limited.cgroups,
       memoryKills: 0,
     });
+    early?.(view(starting));
     const start = {
       spec,
       name: base.name,
@@ -232,7 +237,11 @@ export function createBox(options: BoxOptions) {
   return {
     look,
     lookAgain,
-    ensure: (spec: SandboxSpec, signal: AbortSignal) => exclusively(() => ensure(spec, signal)),
+    ensure: (
+      spec: SandboxSpec,
+      signal: AbortSignal,
+      early?: (sandbox: Sandbox) => void,
+    ): Promise<Sandbox> => exclusively(() => ensure(spec, signal, early)),
     suspend: () => exclusively(suspend),
     remove: () => exclusively(remove),
     logs(tail: number): string[] {

@@ -113,8 +113,8 @@ export function createLocalDriver(options: LocalDriverOptions): SandboxDriver {
         return { isolated: false, refusal: error instanceof Error ? error.message : String(error) };
       }
     },
-    ensure: (spec: SandboxSpec, signal) =>
-      turns.take(spec.sessionId, () => boxOf(spec.sessionId).ensure(spec, signal)),
+    ensure: (spec: SandboxSpec, signal, early) =>
+      turns.take(spec.sessionId, () => boxOf(spec.sessionId).ensure(spec, signal, early)),
     suspend: (sessionId) => turns.take(sessionId, () => boxOf(sessionId).suspend()),
     remove: (sessionId) =>
       turns.take(sessionId, async () => {
