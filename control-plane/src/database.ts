@@ -29,9 +29,24 @@ export async function openDatabase(parts: {
     );
     url = embedded.url;
   }
-  const applied = await migrate({ url, directory: parts.migrations, logger });
+  const applied = await migrate({ url, directory: parts.migrations, logger }).catch(
+    (error: unknown) => {
+      throw config.databaseUrl === undefined ? error : named(error, config.databaseUrl);
+    },
+  );
   if (applied.length > 0) logger.info({ applied }, 'migrated');
   const store = scope.use(await openStore({ url, logger }));
   const hints = scope.use(await createHints({ store, logger }));
   return { store, hints };
+}
+
+/** What the driver and the server say names neither the variable nor the host; the URL itself carries a password. */
+function named(error: unknown, url: string): unknown {
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
+  if (!(error instanceof Error) || typeof code !== 'string') return error;
+  const said = error.message === '' ? code : error.message; // of several addresses, none answered
+  const { host, pathname } = new URL(url);
+  return new Error(`DATABASE_URL: PostgreSQL at ${host}${pathname} cannot be used: ${said}`, {
+    cause: error,
+  });
 }
