@@ -144,21 +144,22 @@ async function shell(
       // The group has ended meanwhile.
     }
   };
-  let tail: Buffer = Buffer.alloc(0);
-  let dropped = 0;
+  // Joined once a megabyte, not with every piece: a gigabyte comes in some 30,000 of them.
+  let pieces: Buffer[] = [];
+  let held = 0;
   let shown = 0;
   let total = 0;
   const take = (chunk: Buffer): void => {
     total += chunk.length;
-    tail = Buffer.concat([tail, chunk]);
-    if (tail.length > 2 * outputBytesMax) {
-      dropped += tail.length - outputBytesMax;
-      tail = tail.subarray(-outputBytesMax);
-    }
+    held += chunk.length;
+    pieces.push(chunk);
+    if (held <= 2 * outputBytesMax) return;
+    pieces = [Buffer.concat(pieces).subarray(-outputBytesMax)];
+    held = outputBytesMax;
   };
   const output = (): string => {
-    const kept = tail.subarray(-outputBytesMax);
-    const missing = dropped + tail.length - kept.length;
+    const kept = Buffer.concat(pieces).subarray(-outputBytesMax);
+    const missing = total - kept.length;
     return (missing === 0 ? '' : `… (${missing} bytes before this)\n`) + kept.toString('utf8');
   };
   child.stdout.on('data', take);
