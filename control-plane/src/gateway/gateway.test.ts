@@ -22,6 +22,7 @@ let used: {
   costUsd?: string;
 }[];
 let notices: string[];
+let linked: boolean;
 
 async function listen(server: http.Server): Promise<string> {
   server.listen(0, '127.0.0.1');
@@ -32,6 +33,7 @@ beforeEach(async () => {
   seen = [];
   used = [];
   notices = [];
+  linked = true;
   answer = (_request, response) => response.end('{}');
   upstream = http.createServer((request, response) => {
     let body = '';
@@ -66,10 +68,11 @@ function start(target: string | undefined): void {
     key: 'sk-real',
     clock: systemClock,
     logger: pino({ level: 'silent' }),
+    linkMs: 1000,
     ports: {
       authenticate: async (credential) => (credential === 'runner' ? { runnerId: 'r' } : null),
       session: (runnerId, sessionId) =>
-        runnerId === 'r' && sessionId === 's' ? { models: ['m'] } : undefined,
+        runnerId === 'r' && sessionId === 's' && linked ? { models: ['m'] } : undefined,
       used: (sessionId, usage) => used.push({ sessionId, ...usage }),
       notice: (_sessionId, code) => notices.push(code),
     },
@@ -207,6 +210,14 @@ test.each([
   expect(seen).toEqual([]);
 });
 
+test('an agent that asks before its runner’s link is back waits for it', async () => {
+  linked = false;
+  const asked = call('/openai/v1/chat/completions', { model: 'm' }, {});
+  setTimeout(() => (linked = true), 200);
+  expect((await asked).status).toBe(200);
+  expect(seen).toHaveLength(1);
+});
+
 test.each([
   ['another model', '/anthropic/v1/messages', { model: 'expensive' }, 400, { type: 'error' }],
   [
@@ -235,7 +246,7 @@ test('upstream errors are translated: status native, words ours, hint kept', asy
   expect(await busy.text()).not.toContain('secret');
   answer = (_request, response) => response.writeHead(401).end('{}');
   expect((await call('/openai/v1/responses', { model: 'm' })).status).toBe(400);
-  expect(notices).toEqual(['gateway-key']);
+  expect(notices).toEqual(['rate-limited', 'gateway-key']);
 });
 
 test('a gateway that is away is said to be away', async () => {

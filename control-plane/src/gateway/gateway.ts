@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import { downstreamHeaders, readBody, upstreamHeaders, type ReadBody } from './body.ts';
@@ -16,6 +17,9 @@ const limits = {
   answerBytes: 64 * 1024 * 1024,
   errorBytes: 256 * 1024,
   probeEveryMs: 60_000,
+  /** After a restart of ours an agent may ask before its runner's link is back: it waits, then it is refused. */
+  linkMs: 20_000,
+  linkLookMs: 100,
 } as const;
 
 /** What the gateway asks of the rest. */
@@ -52,8 +56,9 @@ export function createGateway(options: {
   clock: Clock;
   logger: Logger;
   ports: GatewayPorts;
+  linkMs?: number;
 }): Gateway {
-  const { clock, ports } = options;
+  const { clock, ports, linkMs = limits.linkMs } = options;
   const logger = options.logger.child({ part: 'gateway' });
   const upstream =
     options.url === undefined ? null : createUpstream({ url: options.url, key: options.key ?? '' });
@@ -68,6 +73,8 @@ export function createGateway(options: {
     if (upstream === null) return;
     probing = probing.then(async () => {
       health = await probe(upstream, logger);
+      // The first call shall find its price.
+      if (health.reachable) prices?.of('');
     });
   };
   look();
@@ -222,6 +229,20 @@ export function createGateway(options: {
     if (usage !== null) settle(sessionId, read.model, usage);
   }
 
+  /** The session, once its runner's link is there. */
+  async function served(
+    runnerId: string,
+    sessionId: string,
+    request: IncomingMessage,
+  ): Promise<ReturnType<GatewayPorts['session']>> {
+    const end = clock.now() + linkMs;
+    for (;;) {
+      const found = ports.session(runnerId, sessionId);
+      if (found !== undefined || request.destroyed || clock.now() >= end) return found;
+      await pause(limits.linkLookMs);
+    }
+  }
+
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const target = route(request.method ?? 'GET', request.url ?? '/');
     const protocol: Protocol = target?.protocol ?? 'chat';
@@ -231,7 +252,7 @@ export function createGateway(options: {
     const session =
       runner === null || typeof sessionId !== 'string'
         ? undefined
-        : ports.session(runner.runnerId, sessionId);
+        : await served(runner.runnerId, sessionId, request);
     if (session === undefined || typeof sessionId !== 'string') {
       refuse(response, protocol, 'no-session');
       return;
