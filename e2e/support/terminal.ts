@@ -1,0 +1,47 @@
+import { attachTerminal } from '../../client/index.ts';
+import { connectNode } from '../../client/node.ts';
+import { until, type Berth } from './berth.ts';
+
+const size = { cols: 160, rows: 40 };
+
+/** A person's shell in a session's sandbox. */
+export async function openShell(berth: Berth, sessionId: string) {
+  const { client } = berth;
+  const terminal = await client.terminals.open(sessionId, { kind: 'shell', ...size });
+  const attached = attachTerminal({ client, connect: connectNode, terminalId: terminal.id, size });
+  let seen = '';
+  const take = (bytes: Uint8Array): void => {
+    seen += Buffer.from(bytes).toString();
+  };
+  attached.onScreen(({ bytes }) => take(bytes));
+  attached.onBytes(take);
+  await until(() => attached.write(Buffer.from('\n')), 15_000, 'a terminal that takes keys');
+  return {
+    /** All that it has shown so far. */
+    seen: () => seen,
+    type(line: string): void {
+      if (!attached.write(Buffer.from(`${line}\n`))) throw new Error('the terminal takes no keys');
+    },
+    shows: (text: string, timeoutMs = 30_000): Promise<void> =>
+      until(() => seen.includes(text), timeoutMs, `"${text}" on the terminal`).catch(
+        (error: unknown) => {
+          throw new Error(`${String(error)}\n${seen.slice(-2000)}`);
+        },
+      ),
+    async end(): Promise<void> {
+      attached.close();
+      await client.terminals.close(terminal.id);
+    },
+  };
+}
+
+export async function screenShows(berth: Berth, terminalId: string, text: string): Promise<void> {
+  let last = '';
+  await until(
+    async () => (last = (await berth.client.terminals.screen(terminalId)).text).includes(text),
+    30_000,
+    `"${text}" on the screen`,
+  ).catch((error: unknown) => {
+    throw new Error(`${String(error)}\n${last}`);
+  });
+}
