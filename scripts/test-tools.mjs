@@ -11,6 +11,8 @@ export const systemTools = [
   ['bwrap', 'bubblewrap'],
   ['chromium', 'chromium'],
   ['git', 'git'],
+  ['openssl', 'openssl'],
+  ['curl', 'curl'],
   ['pip3', 'python3-pip'],
   ['vim', 'vim'],
   ['nvim', 'neovim'],
