@@ -129,13 +129,11 @@ export async function run(parts: {
     store,
     clock,
     newId,
-    logger,
     runner: runners.port,
     streams: runners.streams,
     sessions: () => sessions.sessions,
   });
-  late.events = terminals.tap(sessions.runnerEvents);
-  scope.defer(() => terminals.settled());
+  late.events = sessions.runnerEvents;
   const reconciler = createReconciler({
     driver,
     intents: sessions.intents,

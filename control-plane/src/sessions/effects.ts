@@ -10,7 +10,14 @@ import {
 import type { Core } from './core.ts';
 import { endIsTold } from './ends.ts';
 import { approvalSuperseded, entryOf, turnEnded, userMessage } from './entries.ts';
-import { addUsage, readAgentOf, readState, writeFields, writePhase } from './facts.store.ts';
+import {
+  addUsage,
+  endTerminal,
+  readAgentOf,
+  readState,
+  writeFields,
+  writePhase,
+} from './facts.store.ts';
 import type { Entry } from './log/entry.ts';
 import { isDeltaKind } from './log/fold.ts';
 import type { Owned } from './owner.ts';
@@ -135,6 +142,9 @@ async function known(
     case 'mode':
       await writeFields(core.pool, owned.sessionId, { mode: as(kind).current });
       return { entries: [asIs], advance: 'session' };
+    case 'terminal.closed':
+      await endTerminal(core.pool, owned.sessionId, as(kind), new Date(at));
+      return { entries: [asIs] };
     case 'usage':
       return { entries: [asIs], committed: () => used(core, owned, as(kind)) };
     // These are the control plane's own to say.
@@ -147,7 +157,6 @@ async function known(
     case 'plan':
     case 'commands':
     case 'terminal.opened':
-    case 'terminal.closed':
     case 'notice':
     case 'error':
       return { entries: [asIs] };

@@ -97,6 +97,20 @@ export async function writeFields(
   );
 }
 
+/** With its event, so that an open row always has a terminal behind it. The first end stands. */
+export async function endTerminal(
+  sql: Sql,
+  sessionId: string,
+  end: { terminalId: string; exitCode?: number | undefined; reason?: string | undefined },
+  at: Date,
+): Promise<void> {
+  await sql.query(
+    `update terminal set state = 'closed', closed_at = $3, exit_code = $4, reason = $5
+      where session_id = $1 and id = $2 and state = 'open'`,
+    [sessionId, end.terminalId, at, end.exitCode ?? null, end.reason ?? null],
+  );
+}
+
 /** Tokens and costs of a session are the sum of its `usage` events; the row only holds the result. */
 export async function addUsage(
   sql: Sql,

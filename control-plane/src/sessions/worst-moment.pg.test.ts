@@ -205,3 +205,31 @@ test('what an agent may reach, and a session’s model, hold as soon as they are
   await feature.sessions.patch(actor, id, version, { model: 'another' });
   expect(feature.sessionContext(id)?.allowedModels).toEqual(['another']);
 });
+
+test('a terminal that ends while the database is away is closed when it is back, once', async () => {
+  await using world = await openWorld();
+  const { db, runner, actor } = world;
+  const id = await world.ready();
+  const terminalId = randomUUID();
+  await db.pool.query(
+    `insert into terminal (id, team_id, session_id, kind, cols, rows, created_by_id, created_by_name)
+     values ($1, $2, $3, 'shell', 80, 24, $4, 'Ada')`,
+    [terminalId, actor.teamId, id, actor.userId],
+  );
+  await db.pool.query(`create function refuse() returns trigger language plpgsql as
+    $$ begin raise exception 'away' using errcode = '57P03'; end $$`);
+  await db.pool.query(
+    `create trigger away before update on terminal for each row execute function refuse()`,
+  );
+  runner.say(id, 'terminal.closed', { terminalId, exitCode: 3 });
+  runner.say(id, 'terminal.closed', { terminalId, exitCode: 4 });
+  await pause(50);
+  const journal = runner.journal(id);
+  expect(journal.acked).toBe(journal.items.length - 2);
+  await db.pool.query(`drop trigger away on terminal`);
+  await until('taken', () => journal.acked === journal.items.length);
+  const { rows } = await db.pool.query(`select state, exit_code from terminal where id = $1`, [
+    terminalId,
+  ]);
+  expect(rows).toEqual([{ state: 'closed', exit_code: 3 }]);
+});

@@ -2,7 +2,6 @@ import { encodeTerminalFrame } from '@berth/contract';
 import { expect, test } from 'vitest';
 import type { RunnerStream } from '../runners/index.ts';
 import { acceptable, bridge } from './bridge.ts';
-import { closedIn } from './closed.ts';
 
 const keys = encodeTerminalFrame({ type: 'keys', bytes: Buffer.from('ls\r') });
 
@@ -150,15 +149,4 @@ test('a runner that breaks off is an error for whoever asked', async () => {
   on.fromRunner.fail(new Error('broke off'));
   await expect(done).rejects.toThrow('broke off');
   expect(on.disposed).toBe(1);
-});
-
-test('ends are found among other items, malformed ones are not', () => {
-  const terminalId = '0198c0de-0000-7000-8000-000000000001';
-  expect(
-    closedIn([
-      { n: 1, kind: 'notice', payload: { terminalId } },
-      { n: 2, kind: 'terminal.closed', payload: { terminalId, exitCode: 3, reason: 'r' } },
-      { n: 3, kind: 'terminal.closed', payload: { terminalId: 7 } },
-    ]),
-  ).toEqual([{ terminalId, exitCode: 3, reason: 'r' }]);
 });

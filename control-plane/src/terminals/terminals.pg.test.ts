@@ -4,8 +4,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../clock.ts';
 import type { Actor } from '../identity/index.ts';
 import { createIds } from '../ids.ts';
-import type { RunnerEvents, RunnerPort } from '../sessions/index.ts';
-import { testDatabase, testLogger } from '../store/testing/index.ts';
+import type { RunnerPort } from '../sessions/index.ts';
+import { testDatabase } from '../store/testing/index.ts';
 import { createTerminals } from './terminals.ts';
 import type { TerminalViewer } from './viewer.ts';
 
@@ -32,7 +32,6 @@ beforeAll(async () => {
     store: db.store,
     clock: systemClock,
     newId,
-    logger: testLogger,
     runner: {
       call: (async (_id: string, method: string, params: unknown) => {
         calls.push([method, params]);
@@ -134,34 +133,6 @@ test('another team finds nothing, and nothing is done for it', async () => {
     await expect(attempt()).rejects.toEqual(code('not-found'));
   expect(calls).toEqual([]);
   expect((await terminals.list(actor, sessionId))[0]?.state).toBe('open');
-});
-
-test('the runner’s word that it ended is kept once, on its way to the log', async () => {
-  const mine = await terminals.open(actor, sessionId, shell);
-  const passed: unknown[] = [];
-  const inner = {
-    events: (id: string, _source: string, items: readonly unknown[]) => {
-      passed.push([id, items.length]);
-      return false;
-    },
-  } as unknown as RunnerEvents;
-  const tapped = terminals.tap(inner);
-  const ended = (exitCode: number) => ({
-    n: 1,
-    kind: 'terminal.closed',
-    payload: { terminalId: mine.id, exitCode },
-  });
-  expect(tapped.events(newId(), newId(), [ended(9)])).toBe(false); // another session's runner says so
-  expect(tapped.events(sessionId, newId(), [ended(3)])).toBe(false);
-  await terminals.settled();
-  tapped.events(sessionId, newId(), [ended(4)]);
-  await terminals.settled();
-  expect(passed).toHaveLength(3);
-  expect((await terminals.list(actor, sessionId))[0]).toMatchObject({
-    state: 'closed',
-    exitCode: 3,
-  });
-  await expect(terminals.screen(actor, mine.id)).rejects.toEqual(code('terminal-closed'));
 });
 
 test('a terminal that the runner does not have is closed here too', async () => {

@@ -88,18 +88,12 @@ export async function listTerminals(
 }
 
 interface Closing {
-  exitCode?: number | undefined;
-  reason?: string | undefined;
+  reason: string;
   at: Date;
 }
-const closed = ({ exitCode, reason, at }: Closing) => ({
-  state: 'closed',
-  closedAt: at,
-  ...(exitCode === undefined ? {} : { exitCode }),
-  ...(reason === undefined ? {} : { reason }),
-});
+const closed = ({ reason, at }: Closing) => ({ state: 'closed', closedAt: at, reason });
 
-/** The first closing stands; a repeated one, or one that comes late, changes nothing. */
+/** The first closing stands; a repeated one, or one that comes late, changes nothing. What a runner says of an end is stored with its event, by sessions. */
 export async function closeTerminal(
   store: Store,
   sessionId: string,

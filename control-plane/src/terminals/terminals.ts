@@ -1,14 +1,12 @@
 import type { CreateTerminal, Session, Terminal, TerminalScreen } from '@berth/contract';
 import { Problem } from '@berth/contract';
-import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import type { Actor } from '../identity/index.ts';
 import type { NewId } from '../ids.ts';
 import type { RunnerStreams } from '../runners/index.ts';
-import type { RunnerEvents, RunnerPort, Sessions } from '../sessions/index.ts';
+import type { RunnerPort, Sessions } from '../sessions/index.ts';
 import type { Store } from '../store/index.ts';
 import { bridge } from './bridge.ts';
-import { closedIn } from './closed.ts';
 import {
   closeTerminal,
   closeTerminalsOf,
@@ -32,19 +30,8 @@ export interface Terminals {
     viewer: TerminalViewer,
     signal: AbortSignal,
   ): Promise<void>;
-  /** The runner said that it ended. May be repeated; the first counts. */
-  closed(
-    sessionId: string,
-    terminalId: string,
-    exitCode: number | undefined,
-    reason: string | undefined,
-  ): Promise<void>;
   /** Its sandbox is gone or stopped, and every terminal with it. */
   sessionEnded(sessionId: string, reason: string): Promise<void>;
-  /** Put around what the runners tell sessions: sees terminals end as their events pass. */
-  tap(events: RunnerEvents): RunnerEvents;
-  /** Resolves when what `tap` saw is stored. */
-  settled(): Promise<void>;
 }
 
 const listMax = 200;
@@ -53,15 +40,12 @@ export function createTerminals(options: {
   store: Store;
   clock: Clock;
   newId: NewId;
-  logger: Logger;
   runner: Pick<RunnerPort, 'call'>;
   streams: RunnerStreams;
   sessions: () => Pick<Sessions, 'get'>;
 }): Terminals {
   const { store, clock, newId, runner, streams, sessions } = options;
-  const logger = options.logger.child({ part: 'terminals' });
   const now = () => new Date(clock.now());
-  const storing = new Set<Promise<void>>();
 
   async function found(actor: Actor, terminalId: string): Promise<Terminal> {
     const terminal = await findTerminal(store, actor.teamId, terminalId);
@@ -82,16 +66,15 @@ export function createTerminals(options: {
       const code = error instanceof Problem ? error.code : undefined;
       if (code !== 'not-found' && code !== 'terminal-closed') throw error;
       const reason = 'It ended while nobody was told.';
-      await closeTerminal(store, terminal.sessionId, terminal.id, { reason, at: now() });
+      await closed(terminal.sessionId, terminal.id, reason);
       throw new Problem('terminal-closed', 'The terminal has ended.', { cause: error });
     }
   }
 
-  const closed: Terminals['closed'] = (sessionId, terminalId, exitCode, reason) =>
-    closeTerminal(store, sessionId, terminalId, { exitCode, reason, at: now() });
+  const closed = (sessionId: string, terminalId: string, reason: string): Promise<void> =>
+    closeTerminal(store, sessionId, terminalId, { reason, at: now() });
 
   return {
-    closed,
     async list(actor, sessionId) {
       await sessions().get(actor, sessionId);
       return listTerminals(store, actor.teamId, sessionId, listMax);
@@ -117,7 +100,7 @@ export function createTerminals(options: {
         await runner.call(sessionId, 'terminal.open', params);
       } catch (error) {
         const reason = error instanceof Problem ? error.detail : 'It could not be opened.';
-        await closed(sessionId, terminal.id, undefined, reason);
+        await closed(sessionId, terminal.id, reason);
         throw error;
       }
       // It may have ended already: a shell that cannot start says so at once.
@@ -134,7 +117,7 @@ export function createTerminals(options: {
         if (code !== 'not-found' && code !== 'terminal-closed') throw error;
       }
       const reason = `Closed by ${actor.userName}.`;
-      await closed(terminal.sessionId, terminalId, undefined, reason);
+      await closed(terminal.sessionId, terminalId, reason);
     },
 
     async screen(actor, terminalId) {
@@ -156,30 +139,6 @@ export function createTerminals(options: {
     },
 
     sessionEnded: (sessionId, reason) => closeTerminalsOf(store, sessionId, { reason, at: now() }),
-
-    tap: (events) => ({
-      hello: (runnerId, held) => events.hello(runnerId, held),
-      drained: () => events.drained(),
-      accepted: (sessionId, turnId) => events.accepted(sessionId, turnId),
-      refused: (sessionId, turnId, code, detail) => events.refused(sessionId, turnId, code, detail),
-      disconnected: (runnerId) => events.disconnected(runnerId),
-      events(sessionId, sourceId, items) {
-        for (const { terminalId, exitCode, reason } of closedIn(items)) {
-          const stored: Promise<void> = closed(sessionId, terminalId, exitCode, reason)
-            .catch((error: unknown) =>
-              logger.error({ err: error, terminalId }, 'the end of a terminal could not be stored'),
-            )
-            .then(() => {
-              storing.delete(stored);
-            });
-          storing.add(stored);
-        }
-        return events.events(sessionId, sourceId, items);
-      },
-    }),
-    async settled() {
-      await Promise.all(storing);
-    },
   };
 }
 
