@@ -122,7 +122,13 @@ async function runNpm(options: InstallOptions, stage: string, home: string): Pro
     detached: true,
   });
   const kill = (): void => {
-    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch (error) {
+      // It ended on its own in this moment, and we were not told yet.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    }
   };
   let output = '';
   const take = (chunk: Buffer): void => {
