@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createClient, type BerthClient } from '../../client/index.ts';
@@ -30,10 +30,14 @@ export interface Berth extends AsyncDisposable {
 export interface BerthOptions {
   env?: Record<string, string>;
   dataDir?: string;
+  /** Runs as this uid and gid; only root can ask for it. */
+  uid?: number;
 }
 
 export async function startBerth(options: BerthOptions = {}): Promise<Berth> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'berth-e2e-')));
+  const { uid } = options;
+  if (uid !== undefined) await chown(dataDir, uid, uid);
   let child: ChildProcess | undefined;
   let written = '';
   let url = '';
@@ -54,6 +58,7 @@ export async function startBerth(options: BerthOptions = {}): Promise<Berth> {
         ...options.env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(uid === undefined ? {} : { uid, gid: uid }),
     });
     child = next;
     next.stderr.on('data', (chunk: Buffer) => (written += chunk.toString()));
