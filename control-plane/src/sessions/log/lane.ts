@@ -175,16 +175,18 @@ export class Lane {
   async #send(batches: Parameters<typeof append>[1]): Promise<Outcome[]> {
     this.#client ??= await this.#connect();
     const client = this.#client;
-    const late = new AbortController();
+    // A bare timer: an abort signal would make an error with its stack for each statement that was answered in time.
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(
+        () => reject(new Error('timeout: no answer from the database')),
+        this.#options.limits.statementMs,
+      );
+    });
     try {
-      return await Promise.race([
-        append(client, batches),
-        pause(this.#options.limits.statementMs, undefined, { signal: late.signal }).then(() => {
-          throw new Error('timeout: no answer from the database');
-        }),
-      ]);
+      return await Promise.race([append(client, batches), late]);
     } finally {
-      late.abort();
+      clearTimeout(timer);
     }
   }
   async #connect(): Promise<pg.Client> {

@@ -11,6 +11,7 @@ export const isPayload = (text: string): boolean =>
   text.startsWith('{') && !text.includes('\0') && withinDepth(text, limits.jsonDepth);
 
 export function withinDepth(text: string, depthMax: number): boolean {
+  if (text.length <= depthMax) return true; // most events are shorter than the depth that they may have
   let depth = 0;
   let inString = false;
   for (let i = 0; i < text.length; i++) {
