@@ -8,7 +8,7 @@ import { createAgents, createHarnesses } from './agents/index.ts';
 import { systemClock, timestamp } from './clock.ts';
 import type { Config } from './config.ts';
 import { openDatabase } from './database.ts';
-import { createGateway, type Gateway } from './gateway/index.ts';
+import { openGateway } from './open-gateway.ts';
 import { greeting } from './greeting.ts';
 import { createIdentity, type Actor } from './identity/index.ts';
 import { createIds } from './ids.ts';
@@ -300,38 +300,4 @@ async function readiness(store: {
       `the database does not answer: ${error instanceof Error ? error.message : String(error)}`,
     ];
   }
-}
-
-function openGateway(parts: {
-  config: Config;
-  clock: typeof systemClock;
-  logger: Logger;
-  runners: Pick<ReturnType<typeof createRunners>, 'authenticate' | 'serves'>;
-  sessions: SessionsFeature;
-}): Gateway {
-  const { config, runners, sessions, clock } = parts;
-  const toldAt = new Map<string, number>();
-  const quietMs = 60_000;
-  return createGateway({
-    ...(config.gateway === undefined ? {} : { url: config.gateway.url }),
-    ...(config.gateway?.apiKey === undefined ? {} : { key: config.gateway.apiKey }),
-    clock,
-    logger: parts.logger,
-    ports: {
-      authenticate: (credential) => runners.authenticate(credential),
-      session: (runnerId, sessionId) => {
-        if (!runners.serves(runnerId, sessionId)) return undefined;
-        const context = sessions.sessionContext(sessionId);
-        return context === undefined ? undefined : { models: context.allowedModels };
-      },
-      used: (sessionId, usage) => sessions.recordUsage(sessionId, usage),
-      notice: (sessionId, code, text) => {
-        const key = `${sessionId} ${code}`;
-        if (clock.now() - (toldAt.get(key) ?? -quietMs) < quietMs) return;
-        if (toldAt.size > 10_000) toldAt.clear();
-        toldAt.set(key, clock.now());
-        sessions.notice(sessionId, code, text);
-      },
-    },
-  });
 }

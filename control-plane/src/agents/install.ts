@@ -45,7 +45,7 @@ export async function sweepUnfinished(into: string): Promise<void> {
 }
 
 /** How to run npm: by Node where it is a script, so that an old Node on PATH does not choose old versions. */
-export function findNpm(env: InstallOptions['env'], nodeDir: string): string[] {
+function findNpm(env: InstallOptions['env'], nodeDir: string): string[] {
   for (const dir of (env['PATH'] ?? '').split(delimiter)) {
     const path = join(dir, 'npm');
     if (dir === '' || !existsSync(path)) continue;

@@ -174,7 +174,7 @@ export function createBinding(core: Core): Binding {
 }
 
 /** The agent's list, and the host that its repository is cloned from. */
-export function egressHosts(agent: Pick<AgentOfSession, 'egress' | 'repository'>): string[] {
+function egressHosts(agent: Pick<AgentOfSession, 'egress' | 'repository'>): string[] {
   const repository = agent.repository === null ? [] : [new URL(agent.repository.url).hostname];
   return [...new Set([...(agent.egress?.allow ?? []), ...repository])];
 }

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { expect, test } from 'vitest';
 import { Problem } from '@berth/contract';
 import { decideApproval } from './approvals.store.ts';
-import { idleTooLong } from './sessions.store.ts';
+import { idleTooLong } from './idle.store.ts';
 import { consumeNext, insertTurn, moveTurn, readTurn } from './turns.store.ts';
 import { until } from './testing/until.ts';
 import { openWorld, type World } from './testing/world.ts';

@@ -6,7 +6,7 @@ import { sessionLimits } from './limits.ts';
 import type { Feeds } from './log/feeds.ts';
 import { sweepDeltas } from './log/sweep.ts';
 import type { Owned } from './owner.ts';
-import { idleTooLong, suspendIdle } from './sessions.store.ts';
+import { idleTooLong, suspendIdle } from './idle.store.ts';
 import { inTransaction } from './sql.ts';
 
 /** What only time tells: silence, a missed runner, idleness; and what is due now and then: the sweep, the poll. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { idleTooLong, suspendIdle } from './sessions.store.ts';
+import { idleTooLong, suspendIdle } from './idle.store.ts';
 import { inTransaction } from './sql.ts';
 import { until } from './testing/until.ts';
 import { openWorld, type World } from './testing/world.ts';
@@ -232,4 +232,26 @@ test('a terminal that ends while the database is away is closed when it is back,
     terminalId,
   ]);
   expect(rows).toEqual([{ state: 'closed', exit_code: 3 }]);
+});
+
+test('who settles a message settles what it asked, too', async () => {
+  await using world = await openWorld();
+  const { actor, feature, runner } = world;
+  const id = await world.ready();
+  const turnId = await running(world, id);
+  const approvalId = randomUUID();
+  const options = [{ optionId: 'yes', name: 'Yes', kind: 'allow_once' }];
+  runner.say(id, 'approval.requested', { approvalId, title: 'May I?', options }, turnId);
+  runner.say(id, 'turn.ended', { turnId, state: 'unknown' }, turnId);
+  await until(
+    'unknown',
+    async () => (await readTurn(world.db.pool, id, turnId))?.state === 'unknown',
+  );
+  expect((await feature.approvals.get(actor, approvalId)).state).toBe('waiting');
+  await feature.turns.settle(actor, id, turnId, { answer: 'arrived' });
+  expect((await feature.approvals.get(actor, approvalId)).state).toBe('superseded');
+  expect((await feature.sessions.get(actor, id)).status).toBe('idle');
+  await until('told', async () =>
+    (await world.events(id)).some((event) => event.kind === 'approval.resolved'),
+  );
 });

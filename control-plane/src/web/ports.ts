@@ -1,74 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type {
-  Changes,
-  CreateTerminal,
-  FileEntry,
-  FileList,
-  Harness,
-  LogLines,
-  Meta,
-  Terminal,
-  TerminalScreen,
-} from '@berth/contract';
-import type { Actor } from '../identity/index.ts';
+import type { Harness, Meta } from '@berth/contract';
+import type { Terminals } from '../terminals/index.ts';
+import type { Workspaces } from '../workspaces/index.ts';
 
 /** What web asks of the features that it puts HTTP in front of, beyond sessions/services.ts. */
-export interface TerminalViewer {
-  /** False: slow; wait for `drained` before sending more. */
-  send(bytes: Uint8Array): boolean;
-  drained(): Promise<void>;
-  close(code: number, reason: string): void;
-  frames(): AsyncIterable<Uint8Array>;
-}
-export interface TerminalsPort {
-  list(actor: Actor, sessionId: string): Promise<Terminal[]>;
-  open(actor: Actor, sessionId: string, input: CreateTerminal): Promise<Terminal>;
-  close(actor: Actor, terminalId: string): Promise<unknown>;
-  screen(actor: Actor, terminalId: string): Promise<TerminalScreen>;
-  /** Resolves when the viewer or the terminal is gone. */
-  attach(
-    actor: Actor,
-    terminalId: string,
-    at: { cols: number; rows: number; offset?: number },
-    viewer: TerminalViewer,
-    signal: AbortSignal,
-  ): Promise<void>;
-}
-
-export interface WorkspacesPort {
-  list(actor: Actor, sessionId: string, path: string): Promise<FileList | FileEntry[]>;
-  read(
-    actor: Actor,
-    sessionId: string,
-    path: string,
-    options: { rev?: 'base' },
-  ): Promise<{
-    meta: { sizeBytes: number; modifiedAtMs?: number; etag: string };
-    body: AsyncIterable<Uint8Array>;
-  }>;
-  write(
-    actor: Actor,
-    sessionId: string,
-    path: string,
-    body: AsyncIterable<Uint8Array>,
-    options: { ifMatch?: string },
-  ): Promise<{ etag: string }>;
-  archive(
-    actor: Actor,
-    sessionId: string,
-    body: AsyncIterable<Uint8Array>,
-    options: { overwrite: boolean },
-  ): Promise<unknown>;
-  changes(actor: Actor, sessionId: string): Promise<Changes>;
-  patch(actor: Actor, sessionId: string, path?: string): Promise<AsyncIterable<Uint8Array>>;
-  logs(
-    actor: Actor,
-    sessionId: string,
-    source: LogLines['source'],
-    tail: number,
-  ): Promise<LogLines>;
-}
+export type TerminalsPort = Pick<Terminals, 'list' | 'open' | 'close' | 'screen' | 'attach'>;
+export type WorkspacesPort = Workspaces;
 
 export interface HarnessesPort {
   list(): Promise<Harness[]>;

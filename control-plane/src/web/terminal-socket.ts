@@ -4,7 +4,8 @@ import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
 import type { Actor } from '../identity/index.ts';
 import { limits } from './limits.ts';
-import type { TerminalsPort, TerminalViewer } from './ports.ts';
+import type { TerminalViewer } from '../terminals/index.ts';
+import type { TerminalsPort } from './ports.ts';
 import { problemOf } from './refusals.ts';
 
 function closeCodeOf(problem: Problem): number {

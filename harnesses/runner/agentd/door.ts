@@ -12,6 +12,7 @@ import {
   type Place,
 } from '../../agentd/protocol.ts';
 import { limits } from '../limits.ts';
+import { downloadOf } from './download.ts';
 import { listen } from './listen.ts';
 import {
   DoorError,
@@ -264,19 +265,11 @@ export async function createDoor(options: {
         },
         bytes,
       );
-      let paused = false;
-      const running = (): boolean => asked.has(id);
-      return {
-        ended: answer,
-        hold(held) {
-          if (held === paused || !running()) return;
-          paused = held;
-          control(id, { op: held ? 'pause' : 'resume' });
-        },
-        stop() {
-          if (running()) control(id, { op: 'kill', signal: 'SIGKILL', tree: false });
-        },
-      };
+      return downloadOf(
+        answer,
+        () => asked.has(id),
+        (request) => control(id, request),
+      );
     },
     write(filePath, ifMatch) {
       const request = {

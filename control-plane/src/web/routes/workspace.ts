@@ -55,8 +55,7 @@ export function mountWorkspace(
 
   mount('listFiles', async ({ actor, params, query }) => {
     const path = query.path ?? '/workspace';
-    const found = await workspaces.list(actor, params.sessionId, path);
-    return json(200, Array.isArray(found) ? { path, items: found } : found);
+    return json(200, await workspaces.list(actor, params.sessionId, path));
   });
   mount('readFile', async ({ actor, params, query, response, signal }) => {
     const options = query.rev === undefined ? {} : { rev: query.rev };

@@ -1,6 +1,7 @@
 import { Problem } from '@berth/contract';
 import type { Terminal } from '@berth/contract';
-import type { TerminalsPort, TerminalViewer, WorkspacesPort } from '../ports.ts';
+import type { TerminalViewer } from '../../terminals/index.ts';
+import type { TerminalsPort, WorkspacesPort } from '../ports.ts';
 
 const unknown = () => new Problem('not-found', 'No such thing.');
 
@@ -73,7 +74,7 @@ export function scriptedWorkspaces() {
       if (bytes === undefined) throw unknown();
       return { meta: { sizeBytes: bytes.length, modifiedAtMs: 0, etag: '"e1"' }, body: one(bytes) };
     },
-    async write(_actor, _sessionId, path, body, { ifMatch }) {
+    async write(_actor, _sessionId, path, body, { ifMatch } = {}) {
       if (ifMatch !== undefined && ifMatch !== '"e1"')
         throw new Problem('version-stale', 'Another file by now.');
       files.set(inside(path), Buffer.concat(await Array.fromAsync(body)));
