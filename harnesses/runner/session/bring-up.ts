@@ -44,7 +44,8 @@ export async function bringUp(options: {
     sessionId = created.sessionId;
     opened = created;
     // Else some agents ask a model of their own choice, which the gateway refuses, for a title that nobody sees.
-    if (capabilities?.sessionCapabilities?.title) title = agent.setTitle(sessionId, untitled);
+    const offers: object = capabilities?.sessionCapabilities ?? {};
+    if ('title' in offers) title = agent.setTitle(sessionId, untitled);
     await startOver(known !== undefined);
   }
   if (journal.ledger.agentSessionId !== sessionId || journal.ledger.holder !== 'chat')
