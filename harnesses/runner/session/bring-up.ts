@@ -45,7 +45,7 @@ export async function bringUp(options: {
     opened = created;
     // Else some agents ask a model of their own choice, which the gateway refuses, for a title that nobody sees.
     const offers: object = capabilities?.sessionCapabilities ?? {};
-    if ('title' in offers) title = agent.setTitle(sessionId, untitled);
+    if ('title' in offers && offers.title) title = agent.setTitle(sessionId, untitled);
     await startOver(known !== undefined);
   }
   if (journal.ledger.agentSessionId !== sessionId || journal.ledger.holder !== 'chat')
