@@ -4,6 +4,7 @@ import { createDownloads } from './downloads.ts';
 import { createFiles, fileProblem } from './files.ts';
 import { createForwards } from './forward.ts';
 import { createLink, type Link } from './link.ts';
+import { oncePerTurn } from './once-per-turn.ts';
 import { createProcesses } from './processes.ts';
 import { putFiles } from './put-files.ts';
 import {
@@ -86,7 +87,7 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
     place,
     reply,
     send: (type, id, body) => link.send(type, id, body),
-    pump,
+    pump: oncePerTurn(pump),
     inputDrained,
     log,
   });

@@ -55,7 +55,8 @@ export const limits = {
   viewerChunk: 64 * 1024,
   viewerBufferBytes: 512 * 1024,
   terminals: 32,
-  scrollback: 5000,
+  /** As many lines as a viewer keeps, so that a resize wraps the same lines anew on both sides. */
+  scrollback: 1000,
   /** Scrollback in a viewer's first screen. */
   screenScrollback: 1000,
   logBytes: 8 * 1024 * 1024,

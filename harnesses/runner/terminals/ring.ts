@@ -26,12 +26,19 @@ export class Ring {
     }
     if (gone > 0) this.#chunks.splice(0, gone);
   }
-  /** Bytes from `from`, at most up to `to`, as far as one piece goes; empty at the end. `from` must still be here. */
+  /** Bytes from `from`, at most up to `to`; empty at the end. `from` must still be here. */
   slice(from: number, to: number): Buffer {
-    for (const chunk of this.#chunks) {
-      const at = from - chunk.from;
-      if (at >= 0 && at < chunk.bytes.length) return chunk.bytes.subarray(at, to - chunk.from);
+    const pieces: Buffer[] = [];
+    // The newest are wanted most often.
+    const first = this.#chunks.findLastIndex((chunk) => chunk.from <= from);
+    for (let at = Math.max(0, first); at < this.#chunks.length; at++) {
+      const chunk = this.#chunks[at];
+      if (!chunk || chunk.from >= to) break;
+      const piece = chunk.bytes.subarray(Math.max(0, from - chunk.from), to - chunk.from);
+      if (piece.length > 0) pieces.push(piece);
     }
-    return Buffer.alloc(0);
+    const [only, ...more] = pieces;
+    if (!only) return Buffer.alloc(0);
+    return more.length === 0 ? only : Buffer.concat(pieces);
   }
 }

@@ -8,6 +8,7 @@ import type { Process } from '../agentd/ports.ts';
 import type { ExitView } from '../../agentd/protocol.ts';
 import { limits } from '../limits.ts';
 import type { Screen } from '../screen/index.ts';
+import { oncePerTurn } from '../../agentd/once-per-turn.ts';
 import { onlyReplies } from './replies.ts';
 import { Ring } from './ring.ts';
 import { signalNumber } from './exit.ts';
@@ -95,6 +96,7 @@ export function createTerminal(options: {
     pumpAll();
   }
   const pumpAll = (): void => viewers.forEach(pump);
+  const pumpOutput = oncePerTurn(pumpAll);
 
   function pump(viewer: Attached): void {
     while (viewers.has(viewer) && !viewer.drawing && !viewer.ended) {
@@ -160,7 +162,7 @@ export function createTerminal(options: {
       ring.push(own);
       screen.feed(own);
       if (ring.to - from - screen.parsed > limits.unparsedHigh) process.hold(true);
-      pumpAll();
+      pumpOutput();
     },
     exited(how) {
       exit = how;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { oncePerTurn } from '../../agentd/once-per-turn.ts';
 import { onlyReplies } from './replies.ts';
 import { Ring } from './ring.ts';
 
@@ -32,15 +33,35 @@ test('a ring has the last bytes, at their offsets', () => {
         const all = Buffer.concat(chunks);
         expect(ring.to).toBe(start + all.length);
         expect(ring.from).toBe(start + Math.max(0, all.length - 30));
-        const got: Buffer[] = [];
-        for (let at = ring.from; at < ring.to;) {
-          const piece = ring.slice(at, ring.to);
-          expect(piece.length).toBeGreaterThan(0);
-          got.push(piece);
-          at += piece.length;
-        }
-        expect(Buffer.concat(got).equals(all.subarray(ring.from - start))).toBe(true);
+        for (let at = ring.from; at <= ring.to; at++)
+          for (const to of [at, at + 7, ring.to]) {
+            const wanted = all.subarray(at - start, to - start);
+            expect(ring.slice(at, to).equals(wanted)).toBe(true);
+          }
       },
     ),
   );
+});
+
+test('work is done at once, then once for all that is asked in the same turn', () => {
+  let done = 0;
+  const ends: (() => void)[] = [];
+  const ask = oncePerTurn(
+    () => (done += 1),
+    (end) => ends.push(end),
+  );
+  const turn = (): void => ends.splice(0).forEach((end) => end());
+  ask();
+  expect(done).toBe(1);
+  for (let more = 0; more < 10; more++) ask();
+  expect(done).toBe(1);
+  turn();
+  expect(done).toBe(2);
+  ask(); // still the flood
+  expect(done).toBe(2);
+  turn();
+  turn();
+  expect([done, ends.length]).toEqual([3, 0]);
+  ask();
+  expect(done).toBe(4);
 });
