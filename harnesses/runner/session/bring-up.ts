@@ -53,9 +53,9 @@ export async function bringUp(options: {
       kind: 'agent.session',
       payload: { agentSessionId: sessionId, holder: 'chat' },
     });
-  const settings = [setMode(agent, sessionId, spec, opened, conversation)];
-  if (title) settings.push(accepted(title, conversation));
-  await Promise.all(settings);
+  // Nobody waits for the title; when the agent dies meanwhile, its end is told elsewhere.
+  if (title) accepted(title, conversation).catch(() => undefined);
+  await setMode(agent, sessionId, spec, opened, conversation);
   return sessionId;
 
   async function reopen(
