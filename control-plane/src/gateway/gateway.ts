@@ -131,7 +131,9 @@ export function createGateway(options: {
     }
     // The agent closing its connection is the only thing that ends a call early; it is passed on at once.
     const gone = new AbortController();
-    response.once('close', () => gone.abort());
+    response.once('close', () => {
+      if (!response.writableFinished) gone.abort();
+    });
     const body = Buffer.from(JSON.stringify(read.body));
     let answer: IncomingMessage;
     try {

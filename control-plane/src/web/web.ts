@@ -114,6 +114,11 @@ export function createWeb(options: WebOptions): Web {
     if (draining.signal.aborted) response.setHeader('Connection', 'close');
     next();
   });
+  // Before what is for browsers: agents ask here, and each call's wait is a person's.
+  app.use('/gateway', (request, response, next) => {
+    contextOf(request).route = '/gateway';
+    options.gateway(request, response, next);
+  });
   app.use(
     helmet({
       contentSecurityPolicy: {
@@ -123,11 +128,6 @@ export function createWeb(options: WebOptions): Web {
       strictTransportSecurity: options.config.publicUrl?.startsWith('https:') ?? false,
     }),
   );
-  app.use('/gateway', (request, response, next) => {
-    contextOf(request).route = '/gateway';
-    options.gateway(request, response, next);
-  });
-
   const mount = createMount({ app, auth, idempotency });
   mountServer(mount, { ...options, draining: () => draining.signal.aborted });
   mountIdentity(mount, { identity, hosts });
