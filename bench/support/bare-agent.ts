@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -36,13 +36,36 @@ export interface BareTimes {
 /** A uid that no sandbox of Berth gets. */
 const benchUid = 61_000;
 
+/** How an agent is started, where it is not the rehearsal agent. */
+export interface BareLaunch {
+  name: string;
+  argv: readonly string[];
+  env: Readonly<Record<string, string>>;
+  /** Paths below the agent's home. */
+  files: readonly { path: string; content: string }[];
+  /** Its model is on this machine's loopback. */
+  sharedNetwork: boolean;
+  /** Whether a piece of text is the answer already. */
+  answers: (text: string) => boolean;
+}
+const rehearsal: BareLaunch = {
+  name: 'rehearsal',
+  argv: [`${inside.node}/bin/node`, `${inside.agents}/rehearsal/rehearsal.mjs`],
+  env: { BERTH_REHEARSAL_MODE: 'auto' },
+  files: [],
+  sharedNetwork: false,
+  answers: () => true,
+};
+
 /** The same walls as Berth's, and nothing else of Berth: bubblewrap, the agent as its command, ACP over its standard input and output. */
 export async function bareFirstText(options: {
   bwrap: string;
   agentDir: string;
   agentdDir: string;
   prompt: string;
+  launch?: BareLaunch;
 }): Promise<BareTimes> {
+  const launch = options.launch ?? rehearsal;
   const base = mkdtempSync(join(tmpdir(), 'berth-bare-'));
   const asRoot = process.getuid?.() === 0;
   chmodSync(base, 0o711);
@@ -54,7 +77,15 @@ export async function bareFirstText(options: {
   };
   const folders = { workspace: folder('w'), home: folder('h'), run: folder('run') };
   try {
-    return await speak(start({ ...options, ...folders, base, asRoot }), options.prompt);
+    for (const { path, content } of launch.files) {
+      const file = join(folders.home, path);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, content);
+    }
+    if (asRoot)
+      execFileSync('chown', ['-R', `${String(benchUid)}:${String(benchUid)}`, folders.home]);
+    const child = start({ ...options, ...folders, launch, base, asRoot });
+    return await speak(child, options.prompt, launch.answers);
   } finally {
     rmSync(base, { recursive: true, force: true });
   }
@@ -70,7 +101,9 @@ function start(options: {
   run: string;
   base: string;
   asRoot: boolean;
+  launch: BareLaunch;
 }) {
+  const { launch } = options;
   const roots: Record<string, string | null> = {};
   for (const name of rootFolders) {
     const found = lstatSync(name, { throwIfNoEntry: false });
@@ -83,13 +116,13 @@ function start(options: {
       run: options.run,
       node: dirname(dirname(process.execPath)),
       agentd: options.agentdDir,
-      agents: [{ name: 'rehearsal', hostPath: options.agentDir }],
-      env: { ...sandboxEnvironment({}, {}), BERTH_REHEARSAL_MODE: 'auto' },
-      tmpBytes: 2 ** 20,
+      agents: [{ name: launch.name, hostPath: options.agentDir }],
+      env: sandboxEnvironment(launch.env, {}),
+      tmpBytes: 2 ** 30,
       machineId: '0'.repeat(32),
     },
     { roots, masks: maskedFiles.filter((file) => existsSync(file)), disableUserns: false },
-  );
+  ).filter((arg) => !launch.sharedNetwork || arg !== '--unshare-net');
   const stdio: ('pipe' | 'inherit' | number)[] = ['pipe', 'pipe', 'inherit'];
   const opened: number[] = [];
   const handOver = (data: string | Buffer): string => {
@@ -107,15 +140,7 @@ function start(options: {
   const drop = options.asRoot
     ? ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--bounding-set=-all']
     : [];
-  const command = [
-    ...drop,
-    options.bwrap,
-    ...words,
-    '--die-with-parent',
-    '--',
-    `${inside.node}/bin/node`,
-    `${inside.agents}/rehearsal/rehearsal.mjs`,
-  ];
+  const command = [...drop, options.bwrap, ...words, '--die-with-parent', '--', ...launch.argv];
   const startedAt = performance.now();
   const child = spawn(command[0] ?? '', command.slice(1), { stdio });
   for (const descriptor of opened) closeSync(descriptor);
@@ -127,9 +152,10 @@ function start(options: {
 async function speak(
   { startedAt, child, stdin, stdout }: Child,
   prompt: string,
+  answers: BareLaunch['answers'],
 ): Promise<BareTimes> {
   const since = (): number => performance.now() - startedAt;
-  const answers = new Map<number, (result: Record<string, unknown>) => void>();
+  const replies = new Map<number, (result: Record<string, unknown>) => void>();
   const text = Promise.withResolvers<number>();
   const ended = new Promise<never>((_resolve, reject) => {
     child.once('error', reject);
@@ -140,11 +166,13 @@ async function speak(
     const message = JSON.parse(line) as {
       id?: number;
       result?: Record<string, unknown>;
-      params?: { update?: { sessionUpdate?: string } };
+      params?: { update?: { sessionUpdate?: string; content?: { text?: string } } };
     };
-    if (message.params?.update?.sessionUpdate === 'agent_message_chunk') text.resolve(since());
+    const update = message.params?.update;
+    if (update?.sessionUpdate === 'agent_message_chunk' && answers(update.content?.text ?? ''))
+      text.resolve(since());
     if (message.id !== undefined && message.result !== undefined)
-      answers.get(message.id)?.(message.result);
+      replies.get(message.id)?.(message.result);
   });
   let lastId = 0;
   const ask = (method: string, params: unknown): Promise<Record<string, unknown>> => {
@@ -152,7 +180,7 @@ async function speak(
     stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`);
     return Promise.race([
       ended,
-      new Promise<Record<string, unknown>>((done) => answers.set(id, done)),
+      new Promise<Record<string, unknown>>((done) => replies.set(id, done)),
     ]);
   };
   try {

@@ -1,0 +1,157 @@
+/**
+ * POST /sessions with a prompt → the first text of the model at a channel reader, with opencode and Codex in a local sandbox, their model a
+ * scripted one behind Berth's gateway. Beside it, taking turns in the same run: the same walls and the same agent started bare, spoken to over ACP,
+ * its model asked directly.
+ *
+ *   node bench/agents.ts [--n=8]
+ */
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { dirname } from 'node:path';
+import type { Event } from '@berth/contract';
+import { fill, type HarnessRecord } from '@berth/contract/harness';
+import { openChannels } from '../client/index.ts';
+import { connectNode } from '../client/node.ts';
+import { createHarnesses } from '../control-plane/src/agents/index.ts';
+import { systemClock } from '../control-plane/src/clock.ts';
+import { inside } from '../control-plane/src/sandboxes/local/places.ts';
+import { publish } from '../control-plane/src/sandboxes/local/reachable.ts';
+import { dataDirWithHarnesses } from '../e2e/support/agent-data.ts';
+import { startBerth } from '../e2e/support/berth.ts';
+import { startModelServer } from '../e2e/support/model-server.ts';
+import { bareFirstText, type BareLaunch } from './support/bare-agent.ts';
+import { dist, ensureBuilt, root } from './support/built.ts';
+import { option, report, type Row } from './support/report.ts';
+import { summary, type Summary } from './support/stats.ts';
+
+const n = option('n', 8);
+const limitMs = 60_000;
+const prompt = 'hello';
+/** What the scripted model says first; Codex says something of its own before. */
+const answers = (text: string): boolean => text.trimStart().startsWith('You');
+
+ensureBuilt();
+const bwrap = execFileSync('/bin/sh', ['-c', 'command -v bwrap']).toString().trim();
+await using model = await startModelServer();
+const { dataDir } = await dataDirWithHarnesses();
+const harnesses = createHarnesses({
+  harnessesDir: `${root}/harnesses`,
+  dataDir,
+  distDir: dist(),
+  nodeDir: dirname(dirname(process.execPath)),
+  clock: systemClock,
+  logger: { info: () => undefined, error: console.error },
+});
+await using berth = await startBerth({
+  dataDir,
+  env: { LOG_LEVEL: 'warn', LITELLM_GATEWAY_URL: model.url, LITELLM_API_KEY: 'sk-bench' },
+});
+const channels = openChannels({ client: berth.client, connect: connectNode });
+await new Promise<void>((done) => {
+  channels.onState(({ kind }) => {
+    if (kind === 'connected') done();
+  });
+});
+
+function bareLaunch(record: HarnessRecord): BareLaunch {
+  const home = '/home/agent';
+  const values = {
+    model: 'scripted',
+    modelUrl: model.url,
+    workspace: inside.workspace,
+    home,
+    agents: `${inside.agents}/${record.id}`,
+    node: `${inside.node}/bin/node`,
+    mode: 'auto',
+    instructions: '',
+    agentSessionId: '',
+    'secret:server': randomUUID(),
+  };
+  return {
+    name: record.id,
+    argv: record.acp.argv.map((word) => fill(word, values)),
+    env: Object.fromEntries(
+      Object.entries({ ...record.env, ...record.acp.env }).map(([name, value]) => [
+        name,
+        fill(value, values),
+      ]),
+    ),
+    files: record.files.map(({ path, content }) => ({
+      path: fill(path, values).slice(home.length + 1),
+      content: fill(content, values),
+    })),
+    sharedNetwork: true,
+    answers,
+  };
+}
+
+async function throughBerth(agentId: string): Promise<number> {
+  const startedAt = performance.now();
+  const session = await berth.client.sessions.create({
+    agentId,
+    prompt: [{ type: 'text', text: prompt }],
+    turnId: randomUUID(),
+  });
+  const text = Promise.withResolvers<number>();
+  const stop = channels.session(
+    session.id,
+    { after: 0 },
+    {
+      events: (batch: Event[]) => {
+        const ms = performance.now() - startedAt;
+        if (batch.some((event) => event.kind === 'message.delta' && answers(event.payload.text)))
+          text.resolve(ms);
+      },
+    },
+  );
+  const timer = setTimeout(() => text.reject(new Error(`no text\n${berth.log()}`)), limitMs);
+  const firstTextMs = await text.promise;
+  clearTimeout(timer);
+  stop();
+  await berth.client.sessions.remove(session.id);
+  return firstTextMs;
+}
+
+const rows: Row[] = [];
+const more: Record<string, { berth: Summary; bare: Summary; ratio: Summary }> = {};
+for (const id of ['opencode', 'codex']) {
+  const record = harnesses.record(id);
+  const prepared = await harnesses.prepare(id, async () => undefined, AbortSignal.timeout(300_000));
+  const agentDir = publish(prepared.hostPath, '/var/lib/berth/s/opt');
+  const agent = await berth.client.agents.create({
+    name: id,
+    harness: id,
+    model: 'scripted',
+    mode: 'auto',
+  });
+  const bare: number[] = [];
+  const whole: number[] = [];
+  for (let round = -1; round < n; round++) {
+    const launch = bareLaunch(record);
+    const alone = await bareFirstText({
+      bwrap,
+      agentDir,
+      agentdDir: dist('agentd'),
+      prompt,
+      launch,
+    });
+    const through = await throughBerth(agent.id);
+    if (round < 0) continue; // warms the page cache
+    bare.push(alone.firstTextMs);
+    whole.push(through);
+  }
+  const ratio = summary(whole.map((ms, index) => ms / (bare[index] ?? NaN)));
+  rows.push(
+    { what: `${id}: POST /sessions → first text, p50`, measured: summary(whole).p50, unit: 'ms' },
+    { what: `${id}: bare bubblewrap + agent, p50`, measured: summary(bare).p50, unit: 'ms' },
+    {
+      what: `${id}: Berth / bare`,
+      measured: summary(whole).p50 / summary(bare).p50,
+      unit: '×',
+      target: { atMost: 1.3 },
+    },
+  );
+  more[id] = { berth: summary(whole), bare: summary(bare), ratio };
+}
+channels.close();
+report('agents', rows, more);
