@@ -35,7 +35,6 @@ async function start(): Promise<number> {
       PORT: '0',
     },
     stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
   });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
@@ -49,9 +48,10 @@ async function start(): Promise<number> {
     return await ready.promise;
   } finally {
     clearTimeout(timer);
-    if (child.pid !== undefined && child.exitCode === null) {
+    if (child.exitCode === null) {
       const gone = once(child, 'close');
-      process.kill(-child.pid, 'SIGTERM');
+      // npm passes it on. To the whole group it would come twice, which is a hurry: the database would be left running, and the next start would find it warm.
+      child.kill('SIGTERM');
       await gone;
     }
   }
