@@ -15,7 +15,7 @@ import { runnerPid, startBerth, until } from '../e2e/support/berth.ts';
 import { autoAgent, idle, text } from '../e2e/support/talk.ts';
 import { ensureBuilt } from './support/built.ts';
 import { startGotty } from './support/gotty.ts';
-import { cpuOf, processes } from './support/processes.ts';
+import { cpuOf } from './support/processes.ts';
 import { option, report } from './support/report.ts';
 import { median, percentile, summary } from './support/stats.ts';
 
@@ -105,9 +105,8 @@ await once(words, 'message');
 
 // Floods in turns; during ours, the chat streams a word every 20 ms.
 const runner = (await runnerPid(berth.dataDir)) ?? 0;
-const agentd = processes().find(({ command }) => command.includes('agentd.cjs') && !command.includes('bwrap'))?.pid ?? 0;
-/** Of the programs that a byte goes through, in its order. */
-const programs = { agentd, runner, 'control plane': berth.pid, 'this viewer': process.pid };
+/** Of the programs that a byte goes through, in its order; agentd, in the sandbox, is not seen from here. */
+const programs = { runner, 'control plane': berth.pid, 'this viewer': process.pid };
 const cpuNow = (): number[] => Object.values(programs).map((pid) => cpuOf(pid).cpuMs);
 const floods: Record<'ours' | 'theirs', number[]> = { ours: [], theirs: [] };
 const late: number[] = [];

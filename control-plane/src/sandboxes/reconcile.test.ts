@@ -1,3 +1,4 @@
+import { Problem } from '@berth/contract';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../clock.ts';
@@ -12,7 +13,7 @@ function world(more: Partial<ReconcilerOptions> = {}) {
   const wanted = new Map<string, SandboxIntent>();
   const told: string[] = [];
   const phases: PhaseReport[] = [];
-  let specFaults: string[] = [];
+  let specFaults: (string | Error)[] = [];
   let quiesced: (signal: AbortSignal) => Promise<void> = async () => undefined;
   const reconciler = createReconciler({
     driver,
@@ -25,7 +26,7 @@ function world(more: Partial<ReconcilerOptions> = {}) {
       get: async (id) => wanted.get(id) ?? null,
       spec: async ({ sessionId, generation }, progress) => {
         const fault = specFaults.shift();
-        if (fault !== undefined) throw new Error(fault);
+        if (fault !== undefined) throw typeof fault === 'string' ? new Error(fault) : fault;
         await progress({ phase: 'installing', detail: 'an agent' });
         return { sessionId, generation, env: {}, agents: [], limits: {} };
       },
@@ -69,7 +70,7 @@ function world(more: Partial<ReconcilerOptions> = {}) {
       wanted.set('s', { sessionId: 's', desired, generation });
       reconciler.hint('s');
     },
-    specFails: (...faults: string[]) => (specFaults = faults),
+    specFails: (...faults: (string | Error)[]) => (specFaults = faults),
     onQuiesce: (act: typeof quiesced) => (quiesced = act),
     until: async (line: string, times = 1): Promise<void> =>
       expect
@@ -152,6 +153,14 @@ test('what cannot be prepared is told in its own words, and tried again', async 
   want('running');
   await until('failed: the registry cannot be reached');
   await until('running');
+});
+
+test('a database that is away is no failure of the sandbox: it is only tried again', async () => {
+  const { want, until, told, specFails } = world();
+  specFails(new Problem('not-ready', 'The database does not answer.'));
+  want('running');
+  await until('running');
+  expect(told.filter((line) => line.startsWith('failed'))).toEqual([]);
 });
 
 test('a hint does not wait for the pause after a failure', async () => {

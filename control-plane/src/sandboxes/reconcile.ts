@@ -1,3 +1,4 @@
+import { Problem } from '@berth/contract';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import { decide, retryMs } from './decide.ts';
@@ -111,6 +112,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     } catch (error) {
       if (signal.aborted) return;
       logger.warn({ sessionId, err: error }, 'sandbox step failed');
+      // Postgres is away: nothing is known to be wrong with the sandbox, so nothing is said of it.
+      if (error instanceof Problem && error.code === 'not-ready') {
+        waitBeforeNext(sessionId, memory);
+        return;
+      }
       try {
         await failed(sessionId, memory, error instanceof Error ? error.message : String(error));
       } catch (reason) {

@@ -128,6 +128,8 @@ export function createSessions(options: SessionsOptions): SessionsFeature {
   };
   const binding = createBinding(core);
   const sessions = answeringNotReady(createSessionsService(core, reader, binding));
+  const intents = createIntents(core);
+  const asked = answeringNotReady(intents);
   const ticks = createTicks(core, { dirty, feeds });
 
   async function close(): Promise<void> {
@@ -146,8 +148,9 @@ export function createSessions(options: SessionsOptions): SessionsFeature {
     approvals: answeringNotReady(createApprovals(core)),
     log: answeringNotReady(createEventLog({ pool: store.pool, reader, feeds })),
     runnerEvents: createRunnerEvents(core, writer, binding),
-    intents: createIntents(core),
-    reports: createReports(core, binding),
+    // An outage of the database is no failure of a sandbox. What `spec` throws is for a person: it installs.
+    intents: { ...intents, get: asked.get, list: asked.list },
+    reports: answeringNotReady(createReports(core, binding)),
     egressPolicies: binding.egressPolicies,
     sessionContext: (sessionId) => binding.context(sessionId),
     agentChanged: (agentId) => binding.agentChanged(agentId),
