@@ -241,6 +241,23 @@ test('/exit dies at once with its code; plain words afterwards go on behind it',
   ]);
 });
 
+test('told to go on after a death behind its last line: nothing is done again', async () => {
+  await using home = await makeHome();
+  let id: string;
+  {
+    await using agent = startAgent(built.path, home);
+    await agent.initialize();
+    id = await agent.newSession();
+    await agent.prompt(id, '/say all of it');
+  }
+  await using agent = startAgent(built.path, home);
+  await agent.initialize();
+  await agent.load(id);
+  await agent.prompt(id, 'You were interrupted: your process ended in the middle of the turn.');
+  expect(agent.said()).toBe('all of itNothing was left to do.');
+  expect(agent.of('tool_call')).toHaveLength(0);
+});
+
 test('kill -9 in mid-stream: load replays every prompt and what was said, and the diary spans both lives', async () => {
   await using home = await makeHome();
   const first = [

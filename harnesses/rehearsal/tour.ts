@@ -54,9 +54,20 @@ export const greet = (name: string): string => \`Hello, \${name}!\`;
 \`\`\`
 `;
 
+/** The runner's words to an agent that died in the middle of a turn. */
+const goOn = /^You were interrupted: /;
+/** The script had come to its end before the death, only nobody had heard of it: there is nothing to go on with, and nobody asked for a tour. */
+const nothingLeft: Exclude<Command, { kind: 'tour' }> = {
+  kind: 'say',
+  text: 'Nothing was left to do.',
+};
+
 /** The tour in place of the line that asks for it: a script of single steps, so that a cut one can go on. */
 export const expand = (
   commands: readonly Command[],
   prompt: string,
 ): Exclude<Command, { kind: 'tour' }>[] =>
-  commands.flatMap((command) => (command.kind === 'tour' ? tour(prompt) : [command]));
+  commands.flatMap((command) => {
+    if (command.kind !== 'tour') return [command];
+    return goOn.test(prompt) ? [nothingLeft] : tour(prompt);
+  });
