@@ -1,0 +1,312 @@
+import type { Event, Turn } from '@berth/contract';
+import { randomUUID } from 'node:crypto';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startBerth, until, type Berth } from '../support/berth.ts';
+import { text } from '../support/talk.ts';
+import { openApprover } from './approvals.ts';
+import { check, type Evidence, type Tally, type Violation } from './check.ts';
+import type { LoggedEvent } from './check-log.ts';
+import { killAll, type KillerReport, type Target } from './killer.ts';
+import { createPerson, persist, type Conversation, type Person } from './person.ts';
+import { createPlan, modeOf } from './plan.ts';
+import { openNetwork } from './proxy.ts';
+import { random } from './random.ts';
+import { openReader, type Reader } from './reader.ts';
+import { schedule, type Victim } from './schedule.ts';
+import { brief, createTimeline, type Timeline } from './timeline.ts';
+import { createWorld, type World } from './world.ts';
+
+export interface ChaosOptions {
+  seed: number;
+  kills: number;
+  sessions: number;
+  only?: readonly Victim[];
+  /** A turn that has no end for so long is stuck. */
+  endMs?: number;
+  /** A folder for what the system's programs wrote. */
+  keep?: string;
+}
+export interface ChaosReport {
+  readonly tally: Tally & { turns: number; events: number; approvals: number; helped: number };
+  readonly killer: Omit<KillerReport, 'faults'>;
+  readonly violations: readonly (Violation & { history: string[] })[];
+  readonly seconds: number;
+}
+
+interface Talk {
+  readonly conversation: Conversation;
+  readonly reader: Reader;
+  readonly person: Person;
+  readonly target: Target;
+}
+
+const quietMs = 60_000;
+const removedMs = 60_000;
+
+type Fault = (session: number | null, what: string, ...names: string[]) => void;
+
+/** One run on a system of its own: talks, kills, waits until everything is quiet, looks. */
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const now = (): number => performance.now();
+  const began = now();
+  const timeline = createTimeline(now);
+  const violations: Violation[] = [];
+  const { killer, evidence, helped } = await runSystem(
+    options,
+    timeline,
+    now,
+    (session, what, ...names) => violations.push({ session, what, names }),
+  );
+  const tally = { delivered: 0, undelivered: 0, unknown: 0, interrupted: 0 };
+  for (const one of evidence) {
+    const found = check(one);
+    violations.push(...found.violations);
+    for (const key of Object.keys(tally) as (keyof Tally)[]) tally[key] += found.tally[key];
+  }
+  return {
+    tally: {
+      ...tally,
+      turns: evidence.reduce((sum, { sent }) => sum + sent.length, 0),
+      events: evidence.reduce((sum, { log }) => sum + (log.at(-1)?.event.seq ?? 0), 0),
+      approvals: new Set(evidence.flatMap(({ answered }) => answered.map((a) => a.approvalId)))
+        .size,
+      helped,
+    },
+    killer,
+    violations: violations.map((violation) => ({
+      ...violation,
+      history: timeline.history(violation.session, violation.names),
+    })),
+    seconds: (now() - began) / 1000,
+  };
+}
+
+async function runSystem(
+  options: ChaosOptions,
+  timeline: Timeline,
+  now: () => number,
+  fault: Fault,
+): Promise<{ killer: KillerReport; evidence: Evidence[]; helped: number }> {
+  const { seed, endMs = 120_000 } = options;
+  await using scope = new AsyncDisposableStack();
+  const berth = scope.use(await startBerth());
+  const world = createWorld(berth);
+  // To the end: whoever dials through it must find the control plane when the sessions are removed.
+  const network = scope.use(
+    await openNetwork({
+      stateDir: join(berth.dataDir, 'runner'),
+      upstreamPort: () => Number(new URL(berth.url).port),
+    }),
+  );
+  // The runner dialled before there was a proxy: it comes back through it.
+  await berth.stop();
+  await berth.start();
+  const talks: Talk[] = [];
+  for (let index = 0; index < options.sessions; index++)
+    talks.push(await beginTalk({ index, seed, berth, world, timeline, now, endMs }));
+  const approver = scope.use(
+    openApprover({
+      client: () => berth.client,
+      indexOf: (id) => talks.findIndex(({ target }) => target.sessionId === id),
+      random: random(seed, 'approvals'),
+      timeline,
+    }),
+  );
+  const living = talks.map(({ person }) => person.live());
+  const killer = await killAll({
+    kills: schedule(seed, options),
+    berth,
+    world,
+    network,
+    targets: talks.map(({ target }) => target),
+    timeline,
+    now,
+  });
+  timeline.add(null, '*** no more kills');
+  for (const { person } of talks) person.stop();
+  await Promise.all(living);
+  const evidence: Evidence[] = [];
+  for (const talk of talks)
+    evidence.push(await gather(talk, berth, approver.answered, timeline, endMs));
+  await approver[Symbol.asyncDispose]();
+  for (const what of [...approver.faults, ...killer.faults]) fault(null, what);
+  for (const [index, { conversation, reader }] of talks.entries()) {
+    for (const what of conversation.faults) fault(index, what, ...namesIn(what));
+    for (const what of reader.faults) fault(index, `viewer: ${what}`, what);
+    reader.close();
+  }
+  await remove(berth, talks, world, (what) => fault(null, what));
+  if (options.keep !== undefined) await keepLogs(berth, options.keep);
+  await scope.disposeAsync();
+  await until(() => world.stragglers().length === 0, 15_000).catch(() => {
+    fault(null, `processes outlived the system: ${world.stragglers().join('; ')}`);
+  });
+  const helped = talks.reduce((sum, { conversation }) => sum + conversation.restarts, 0);
+  return { killer, evidence, helped };
+}
+
+const namesIn = (text: string): string[] =>
+  [...text.matchAll(/\bs\d+t\d+[a-e]\b/g)].map(([name]) => name);
+
+async function beginTalk(options: {
+  index: number;
+  seed: number;
+  berth: Berth;
+  world: World;
+  timeline: Timeline;
+  now: () => number;
+  endMs: number;
+}): Promise<Talk> {
+  const { index, seed, berth, world, timeline, now, endMs } = options;
+  const agent = await berth.client.agents.create({
+    name: `chaos-${String(index)}`,
+    harness: 'rehearsal',
+    mode: modeOf(index),
+  });
+  const { id } = await berth.client.sessions.create({ agentId: agent.id });
+  const conversation: Conversation = {
+    index,
+    sessionId: id,
+    turns: [],
+    faults: [],
+    restarts: 0,
+  };
+  const reader = openReader({
+    url: () => berth.url,
+    token: berth.token,
+    sessionId: id,
+    now,
+    told: (what) => timeline.add(index, what),
+  });
+  reader.listen(({ event }) => timeline.add(index, brief(event)));
+  const waiting = new Set<{ left: number; resolve: () => void }>();
+  const person = createPerson({
+    client: () => berth.client,
+    conversation,
+    reader,
+    plan: createPlan(seed, index),
+    world,
+    timeline,
+    now,
+    acts() {
+      for (const one of [...waiting])
+        if (--one.left <= 0) {
+          waiting.delete(one);
+          one.resolve();
+        }
+    },
+    endMs,
+  });
+  await until(() => world.box(id)?.init !== undefined, 60_000, 'the sandbox');
+  return {
+    conversation,
+    reader,
+    person,
+    target: {
+      sessionId: id,
+      reader,
+      requests: (count) =>
+        new Promise((resolve) => {
+          waiting.add({ left: count, resolve });
+        }),
+    },
+  };
+}
+
+/** When nothing is under way any more: what everybody can see. */
+async function gather(
+  { conversation, reader }: Talk,
+  berth: Berth,
+  answered: Evidence['answered'],
+  timeline: Timeline,
+  endMs: number,
+): Promise<Evidence> {
+  const { index, sessionId, turns: sent, faults } = conversation;
+  let diary: Evidence['diary'] = [];
+  // A stuck turn holds the queue: what the agent received cannot be asked then.
+  if (faults.length === 0) {
+    const id = randomUUID();
+    const asked = await persist('diary', endMs, (signal) =>
+      berth.client.turns.create(sessionId, { id, prompt: text('/diary') }, { signal }),
+    );
+    const done = await persist('diary', endMs, () =>
+      berth.client.turns.get(sessionId, asked.id, { waitSeconds: 60 }),
+    );
+    diary = (done.reply ?? '')
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Evidence['diary'][number]);
+    if (diary.length === 0) faults.push(`no diary: ${JSON.stringify(done)}`);
+  }
+  const ran = await persist('read ran.txt', 20_000, async () => {
+    const file = await berth.client.files.read(sessionId, 'ran.txt');
+    return file.text();
+  }).catch(() => '');
+  const log = await wholeLog(berth, sessionId);
+  await until(() => reader.lastSeq >= (log.at(-1)?.event.seq ?? 0), quietMs).catch(() => {
+    timeline.add(index, 'the viewer did not catch up');
+  });
+  return {
+    index,
+    sent,
+    turns: await allTurns(berth, sessionId),
+    log,
+    live: [...reader.seen],
+    diary,
+    ran: ran.split('\n').filter((line) => line !== ''),
+    answered: answered.filter((one) => one.sessionId === sessionId),
+  };
+}
+
+async function keepLogs(berth: Berth, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'control-plane.log'), berth.log());
+  for (const name of ['runner.log', 'runner.out'])
+    await copyFile(join(berth.dataDir, 'runner', name), join(folder, name)).catch(() => undefined);
+}
+
+/** The bytes of each event, not what the client makes of them. */
+async function wholeLog(berth: Berth, sessionId: string): Promise<LoggedEvent[]> {
+  const all: LoggedEvent[] = [];
+  for (let after = 0; ;) {
+    const answer = await fetch(
+      `${berth.url}/api/v1/sessions/${sessionId}/events?after=${String(after)}&limit=1000`,
+      { headers: { authorization: `Bearer ${berth.token}` } },
+    );
+    const page = (await answer.json()) as { items: Event[]; lastSeq: number };
+    all.push(...page.items.map((event) => ({ event, text: JSON.stringify(event) })));
+    const last = all.at(-1)?.event.seq ?? 0;
+    if (last <= after || last >= page.lastSeq) return all;
+    after = last;
+  }
+}
+async function allTurns(berth: Berth, sessionId: string): Promise<Turn[]> {
+  const all: Turn[] = [];
+  for (let cursor: string | undefined; ;) {
+    const page = await berth.client.turns.list(sessionId, { limit: 200, cursor });
+    all.push(...page.items);
+    if (page.nextCursor === null) return all;
+    cursor = page.nextCursor;
+  }
+}
+
+async function remove(
+  berth: Berth,
+  talks: readonly Talk[],
+  world: World,
+  fault: (what: string) => void,
+): Promise<void> {
+  for (const { target } of talks) {
+    world.box(target.sessionId);
+    await persist('remove', 30_000, (signal) =>
+      berth.client.sessions.remove(target.sessionId, { signal }),
+    );
+  }
+  const gone = async (): Promise<boolean> => (await world.leftovers()).length === 0;
+  await until(gone, removedMs).catch(async () => {
+    for (const what of await world.leftovers()) fault(`left behind: ${what}`);
+  });
+  const { items } = await berth.client.approvals.list({ state: 'waiting' });
+  if (items.length > 0) fault(`${String(items.length)} approvals wait for nobody`);
+}
