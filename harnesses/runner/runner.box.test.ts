@@ -116,13 +116,13 @@ describe('deaths', () => {
 
   test('kill -9 of the runner in mid-stream: a new one takes over, nothing lost, nothing doubled', async () => {
     const stage = await ready();
-    const turnId = stage.turn('/stream 100 20\n/say after');
+    const turnId = stage.turn('/stream 300 40\n/say after');
     await stage.wait('some words', () => stage.said(turnId).includes('w10'));
     const before = stage.items().length;
     await stage.killRunner();
     await stage.startRunner();
     stage.bind();
-    stage.turn('/stream 100 20\n/say after', turnId);
+    stage.turn('/stream 300 40\n/say after', turnId);
     expect(await stage.ended(turnId)).toMatchObject({ state: 'done' });
     expect(stage.items().length).toBeGreaterThan(before);
     expect(notices(stage)).toContain('agent-restarted');
