@@ -7,9 +7,17 @@ const exclude = [
   '**/*.box.test.ts',
   'e2e/**',
 ];
-const seen = ['webview', 'editor', 'editor-host', 'agents', 'harness-conformance'].map(
-  (name) => `e2e/${name}.e2e.ts`,
-);
+const seen = [
+  'webview',
+  'editor',
+  'editor-host',
+  'agents',
+  'harness-conformance',
+  'docs',
+  'bad-input',
+  'openapi',
+  'isolation',
+].map((name) => `e2e/${name}.e2e.ts`);
 export default defineConfig({
   test: {
     projects: [
@@ -49,7 +57,7 @@ export default defineConfig({
           maxWorkers: 1,
         },
       },
-      // Across packages, seen from outside programs: browser, editor, the real agents. Those are slow on a busy machine, so CI looks twice.
+      // Across packages, with programs that are not ours: browser, editor, real agents, fuzzers, shells. Those are slow on a busy machine, so CI looks twice.
       {
         test: {
           name: 'seen',
