@@ -39,3 +39,11 @@ test('everywhere else the erasing is the terminal’s own', async () => {
     expect(text(guarded)).toEqual(text(plain));
   }
 });
+test('selective erasing is guarded too, and leaves what is protected', async () => {
+  const terminal = new Terminal({ cols: 20, rows: 5, allowProposedApi: true });
+  guard(terminal);
+  await written(terminal, 'gone\u001b[1"qkept\u001b[0"q');
+  await written(terminal, '\u001b[999;999H\u001b[?1J\u001b[Hx');
+  expect(text(terminal)).toEqual(['x   kept', '', '', '', '']);
+  terminal.dispose();
+});

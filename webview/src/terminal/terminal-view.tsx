@@ -3,6 +3,7 @@ import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { wholeCharacters } from './characters.ts';
 import { guard } from './guard.ts';
 import { terminalTheme } from './theme.ts';
 
@@ -44,13 +45,15 @@ export function TerminalView(props: TerminalProps): JSX.Element {
     const attachment = props.attach(proposed());
     let drawn = false;
 
+    const characters = wholeCharacters();
     const write = (bytes: Uint8Array) =>
-      new Promise<void>((resolve) => terminal.write(bytes, () => resolve()));
+      new Promise<void>((resolve) => terminal.write(characters.take(bytes), () => resolve()));
     const stops = [
       attachment.onScreen(async ({ cols, rows, bytes }) => {
         // A screen of another size would wrap wrongly: take its size, then draw it on an empty terminal.
         drawn = false;
         terminal.reset();
+        characters.reset();
         terminal.resize(cols, rows);
         setSize({ cols, rows });
         await write(bytes);
