@@ -136,6 +136,8 @@ export function bwrapArguments(layout: Layout, host: HostView): Argument[] {
   for (const { name, hostPath } of layout.agents)
     args.push('--ro-bind', hostPath, `${inside.agents}/${name}`);
   for (const [name, value] of Object.entries(layout.env)) args.push('--setenv', name, value);
+  // bwrap's /dev is a tmpfs without a limit. What is mounted in it stays as it is.
+  args.push('--remount-ro', '/dev');
   args.push('--remount-ro', '/', '--chdir', inside.workspace);
   return args;
 }
