@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { systemClock } from '../clock.ts';
 import { createHarnesses } from './harnesses.ts';
 import { parseRecord, readRecords } from './harness-records.ts';
-import { explain } from './install.ts';
+import { explain, notDelivered } from './install.ts';
 
 const shipped = join(import.meta.dirname, '../../../harnesses');
 
@@ -82,10 +82,30 @@ test.each([
   ['npm error code ENOSPC\n', 'disk is full'],
   ['npm error code E403\n', 'refused us (E403)'],
   ['npm error code E404\n', 'does not have'],
+  ['npm error code SELF_SIGNED_CERT_IN_CHAIN\nnpm error errno SELF…', 'does not trust'],
+  ['npm error code UNABLE_TO_VERIFY_LEAF_SIGNATURE\n', 'NODE_EXTRA_CA_CERTS'],
   ['npm error code EWHAT\nnpm error the thing broke\n', 'npm failed: the thing broke'],
   ['', 'npm failed.'],
 ])('npm %j becomes one sentence', (output, says) => {
   const sentence = explain('Thing 1.0', output);
   expect(sentence).toContain(says);
   expect(sentence).toMatch(/^Thing 1\.0 was not installed: [^\n]+\.$/);
+});
+
+test.each([
+  ['linux', 'x64', ['thing-linux-x64', 'thing-not-windows']],
+  ['linux', 'arm64', ['thing-not-windows']],
+  ['win32', 'x64', []],
+])('on %s %s these must have come: %j', (platform, arch, names) => {
+  const lock = JSON.stringify({
+    packages: {
+      '': { name: 'harness' },
+      'node_modules/any': {},
+      'node_modules/thing-linux-x64': { os: ['linux'], cpu: ['x64'] },
+      'node_modules/thing-linux-x64-musl': { os: ['linux'], cpu: ['x64'], libc: ['musl'] },
+      'node_modules/any/node_modules/thing-not-windows': { os: ['!win32'] },
+    },
+  });
+  expect(notDelivered(lock, () => false, platform, arch)).toEqual(names);
+  expect(notDelivered(lock, () => true, platform, arch)).toEqual([]);
 });

@@ -76,6 +76,8 @@ function npmEnv(options: InstallOptions, home: string): Record<string, string> {
 const unreachable =
   /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|ENOTCACHED|network)\b/;
 
+const untrusted = /\b(SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|CERT_)\w*/;
+
 /** npm's many lines as one sentence that says what to do. */
 export function explain(what: string, output: string): string {
   const code = /npm error code (\S+)/.exec(output)?.[1] ?? '';
@@ -89,6 +91,8 @@ export function explain(what: string, output: string): string {
     return `${what} was not installed: the npm registry does not have a package of it. Check which registry ~/.npmrc names.`;
   if (unreachable.test(code) || unreachable.test(output))
     return `${what} was not installed: the npm registry cannot be reached. It is fetched once, at its first use: connect to the network (or set HTTPS_PROXY), then start the session again.`;
+  if (untrusted.test(output))
+    return `${what} was not installed: this machine does not trust the certificate of the npm registry. Name the authority's file in NODE_EXTRA_CA_CERTS, or as cafile in ~/.npmrc, then start the session again.`;
   const last = output
     .split('\n')
     .map((line) => line.replace(/^npm (error|ERR!) ?/, '').trim())
@@ -170,6 +174,30 @@ async function report(
   }
 }
 
+/**
+ * Packages of this platform that are not there. Each of those is optional, and npm forgives an optional one that it could not fetch. Packages for a
+ * libc are left out: which one this system has, npm alone knows.
+ */
+export function notDelivered(
+  lock: string,
+  there: (path: string) => boolean,
+  platform: string,
+  arch: string,
+): string[] {
+  const { packages = {} } = JSON.parse(lock) as {
+    packages?: Record<string, { os?: string[]; cpu?: string[]; libc?: string[] }>;
+  };
+  return Object.entries(packages).flatMap(([path, { os, cpu, libc }]) => {
+    const ofPlatform = (os ?? cpu) !== undefined && libc === undefined;
+    const meant = ofPlatform && fits(os, platform) && fits(cpu, arch);
+    return meant && !there(path) ? [path.replace(/^.*node_modules\//, '')] : [];
+  });
+}
+const fits = (list: readonly string[] | undefined, own: string): boolean =>
+  list === undefined ||
+  (!list.includes(`!${own}`) &&
+    (list.includes(own) || list.every((entry) => entry.startsWith('!'))));
+
 /** The names that `${agents}/bin/…` promises, whatever the platform's package is called. */
 async function linkBinaries(options: InstallOptions, stage: string): Promise<void> {
   const { record, install } = options;
@@ -210,6 +238,12 @@ export async function installHarness(options: InstallOptions): Promise<string> {
     await copyFile(join(recordDir, install.lockFile), join(stage, 'package-lock.json'));
     await runNpm(options, stage, home);
     await rm(home, { recursive: true, force: true });
+    const there = (entry: string): boolean => existsSync(join(stage, entry));
+    const [absent] = notDelivered(lock, there, process.platform, process.arch);
+    if (absent !== undefined)
+      throw new InstallFailed(
+        `${record.title} ${record.version} was not installed: the npm registry did not deliver ${absent}. Connect to the network, check the registry in ~/.npmrc, then start the session again.`,
+      );
     await linkBinaries(options, stage);
     await openToAll(stage);
     await chmod(dirname(stage), 0o755);
