@@ -33,7 +33,7 @@ const answers = (text: string): boolean => text.trimStart().startsWith('You');
 ensureBuilt();
 const bwrap = execFileSync('/bin/sh', ['-c', 'command -v bwrap']).toString().trim();
 await using model = await startModelServer();
-const { dataDir } = await dataDirWithHarnesses();
+const { dataDir, env } = await dataDirWithHarnesses();
 const harnesses = createHarnesses({
   harnessesDir: `${root}/harnesses`,
   dataDir,
@@ -44,7 +44,7 @@ const harnesses = createHarnesses({
 });
 await using berth = await startBerth({
   dataDir,
-  env: { LOG_LEVEL: 'warn', LITELLM_GATEWAY_URL: model.url, LITELLM_API_KEY: 'sk-bench' },
+  env: { ...env, LOG_LEVEL: 'warn', LITELLM_GATEWAY_URL: model.url, LITELLM_API_KEY: 'sk-bench' },
 });
 const channels = openChannels({ client: berth.client, connect: connectNode });
 await new Promise<void>((done) => {

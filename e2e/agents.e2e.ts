@@ -38,6 +38,7 @@ describe.skipIf(missing !== null)('real agents', () => {
     litellm = await startLiteLlm({ upstream: model.url });
     const data = await dataDirWithHarnesses();
     cached = data.cached;
+    Object.assign(env, data.env);
     env['LITELLM_GATEWAY_URL'] = litellm.url;
     env['LITELLM_API_KEY'] = litellm.key;
     berth = await startBerth({ dataDir: data.dataDir, env });
