@@ -57,7 +57,7 @@ describe('layout', () => {
     '--size 5 --perms 1777 --tmpfs /tmp',
     '--ro-bind /s/1/run /run/berth --bind /s/1/w /workspace --bind /s/1/h /home/agent',
     '--ro-bind /c /opt/agents/codex',
-    '--setenv A b --remount-ro / --chdir /workspace',
+    '--setenv A b --remount-ro /dev --remount-ro / --chdir /workspace',
     '--disable-userns',
   ])('has %s', (part) => {
     expect(text).toContain(part);
