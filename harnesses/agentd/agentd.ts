@@ -18,6 +18,9 @@ import { parseRequest } from './request.ts';
 import { run } from './run.ts';
 import { createUploads } from './uploads.ts';
 
+/** Output that comes within this after other output goes with what follows it. */
+const gatherMs = 1;
+
 export interface AgentdOptions {
   socketDir: string;
   /** Where `/workspace` of the protocol is. The same, but in a sandbox without isolation. */
@@ -87,7 +90,8 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
     place,
     reply,
     send: (type, id, body) => link.send(type, id, body),
-    pump: oncePerTurn(pump),
+    // A program that writes much writes 4 KiB at a time: each alone would cost every hop behind this as much as 64.
+    pump: oncePerTurn(pump, (end) => setTimeout(end, gatherMs)),
     inputDrained,
     log,
   });

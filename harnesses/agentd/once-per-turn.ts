@@ -4,7 +4,8 @@
  */
 export function oncePerTurn(
   work: () => void,
-  atEnd: (end: () => void) => void = setImmediate,
+  /** When the turn ends; a longer wait gathers more. */
+  atEnd: (end: () => void) => unknown = setImmediate,
 ): () => void {
   let state: 'rested' | 'done' | 'again' = 'rested';
   const run = (): void => {
