@@ -103,7 +103,8 @@ export function createTerminal(options: {
       if (viewer.socket.buffered() > limits.viewerBufferBytes) return;
       const mark = marks.find((one) => one.seq > viewer.markSeq);
       if (viewer.next < ring.from) {
-        draw(viewer);
+        // One that has not consumed what it was sent gets no screens on top of it.
+        if (viewer.next - viewer.acked <= terminalWindowBytes / 2) draw(viewer);
         return;
       }
       if (mark && mark.offset <= viewer.next) {
