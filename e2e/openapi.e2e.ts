@@ -131,9 +131,7 @@ async function ask(id: string, route: Route, request: Request): Promise<Asked> {
   const answer = await fetch(`${berth.url}${path}${search === '' ? '' : `?${search}`}`, {
     method: route.method.toUpperCase(),
     headers,
-    ...(body === undefined
-      ? {}
-      : { body: typeof body === 'string' ? body : new Blob([body]) }),
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : new Blob([body]) }),
     redirect: 'manual',
   });
   const said = await answer.text();
