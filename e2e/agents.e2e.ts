@@ -30,24 +30,22 @@ describe.skipIf(missing !== null)('real agents', () => {
   let litellm: LiteLlm;
   let berth: Berth;
   let cached: (harness: string) => boolean;
+  // Also when only a part of it came up.
+  const scope = new AsyncDisposableStack();
   const env: Record<string, string> = {};
   const sessions = new Map<string, string>();
 
   beforeAll(async () => {
-    model = await startModelServer();
-    litellm = await startLiteLlm({ upstream: model.url });
+    model = scope.use(await startModelServer());
+    litellm = scope.use(await startLiteLlm({ upstream: model.url }));
     const data = await dataDirWithHarnesses();
     cached = data.cached;
     Object.assign(env, data.env);
     env['LITELLM_GATEWAY_URL'] = litellm.url;
     env['LITELLM_API_KEY'] = litellm.key;
-    berth = await startBerth({ dataDir: data.dataDir, env });
+    berth = scope.use(await startBerth({ dataDir: data.dataDir, env }));
   });
-  afterAll(async () => {
-    await berth[Symbol.asyncDispose]();
-    await litellm[Symbol.asyncDispose]();
-    await model[Symbol.asyncDispose]();
-  });
+  afterAll(() => scope.disposeAsync());
 
   const notices = (log: readonly Event[], code: string): Event[] =>
     log.filter((event) => event.kind === 'notice' && event.payload.code === code);
