@@ -18,8 +18,11 @@ import { parseRequest } from './request.ts';
 import { run } from './run.ts';
 import { createUploads } from './uploads.ts';
 
-/** Output that comes within this after other output goes with what follows it. */
-const gatherMs = 1;
+/**
+ * Output that comes so soon after other output goes with what follows it: a little while at first, longer while it goes on. At the most that is
+ * 60 MB/s of what may wait unsent.
+ */
+const gatherMs = { first: 1, most: 4 } as const;
 
 export interface AgentdOptions {
   socketDir: string;
@@ -91,7 +94,9 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
     reply,
     send: (type, id, body) => link.send(type, id, body),
     // A program that writes much writes 4 KiB at a time: each alone would cost every hop behind this as much as 64.
-    pump: oncePerTurn(pump, (end) => setTimeout(end, gatherMs)),
+    pump: oncePerTurn(pump, (end, busy) =>
+      setTimeout(end, Math.min(gatherMs.first + busy, gatherMs.most)),
+    ),
     inputDrained,
     log,
   });

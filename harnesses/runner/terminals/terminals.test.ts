@@ -46,9 +46,13 @@ test('a ring has the last bytes, at their offsets', () => {
 test('work is done at once, then once for all that is asked in the same turn', () => {
   let done = 0;
   const ends: (() => void)[] = [];
+  const busy: number[] = [];
   const ask = oncePerTurn(
     () => (done += 1),
-    (end) => ends.push(end),
+    (end, turns) => {
+      ends.push(end);
+      busy.push(turns);
+    },
   );
   const turn = (): void => ends.splice(0).forEach((end) => end());
   ask();
@@ -64,4 +68,5 @@ test('work is done at once, then once for all that is asked in the same turn', (
   expect([done, ends.length]).toEqual([3, 0]);
   ask();
   expect(done).toBe(4);
+  expect(busy).toEqual([0, 1, 2, 0]);
 });
