@@ -40,6 +40,13 @@ const classes: readonly {
       resized.length > 0 &&
       kinds.some((kind) => kind.endsWith(' tabs')),
   },
+  {
+    name: 'a wide cell that no character makes: its second half inserted away, or a mark joined to a wide character that did not fit',
+    most: 5,
+    covers: (_mismatch, kinds, differences) =>
+      kinds.every((kind) => kind.endsWith(' lines')) &&
+      differences.every((one) => /: [^|]*\|2\|/u.test(one)),
+  },
 ];
 
 test('sequences in any order: what differs is known', { timeout: 300_000 }, () => {
