@@ -471,7 +471,12 @@ describe.each(asUsers)('started by uid %s', (uid) => {
   test.skipIf(!existsSync(probePath('amicontained')))(
     'amicontained finds a container without rights (skipped without Go)',
     async () => {
-      const said = await runInside(world, 'amicontained', './amicontained');
+      // It tries every system call with zeros for arguments, and now and then one of them does not come back: then once more.
+      const said = await runInside(
+        world,
+        'amicontained',
+        'for n in 1 2 3 4 5; do timeout -s KILL 10 ./amicontained && break; done',
+      );
       expect(said).toMatch(/Seccomp: filtering/);
       expect(said).toMatch(/user: true/);
       expect(said).toMatch(/pid: true/);
@@ -505,7 +510,7 @@ async function runInside(
   const turn = await say(
     berth,
     session.id,
-    `/run chmod +x ${name}; ${command} > ${name}.out 2>&1; echo ended >> ${name}.out; rm ${name}`,
+    `/run chmod +x ${name}; { ${command}; } > ${name}.out 2>&1; echo ended >> ${name}.out; rm ${name}`,
     120,
   );
   expect(turn).toMatchObject({ state: 'done' });
