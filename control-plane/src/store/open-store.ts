@@ -38,6 +38,9 @@ export async function openStore({
     options: await sessionOptions(url),
   };
   const pool = new pg.Pool({ ...settings, max: maxConnections, application_name: 'berth' });
+  // The pool listens to idle connections only. One that breaks between two statements of a transaction would end the process; as it is, the next
+  // statement fails, and the pool throws the connection away.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   const close = async () => {
