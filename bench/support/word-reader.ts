@@ -10,6 +10,7 @@ export interface WordReaderStart {
 }
 let late: number[] = [];
 let last: number | null = null;
+process.on('disconnect', () => process.exit(0));
 process.on('message', (message: WordReaderStart | 'begin' | 'end') => {
   if (message === 'begin') {
     late = [];
