@@ -57,7 +57,7 @@ export default defineConfig({
           maxWorkers: 1,
         },
       },
-      // Across packages, with programs that are not ours: browser, editor, real agents, fuzzers, shells. Those are slow on a busy machine, so CI looks twice.
+      // Across packages, with programs that are not ours: browser, editor, real agents, fuzzers, shells. Those are slow on a busy machine, so CI looks again.
       {
         test: {
           name: 'seen',
@@ -65,7 +65,7 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 300_000,
           maxWorkers: 1,
-          retry: process.env['CI'] === 'true' ? 1 : 0,
+          retry: process.env['CI'] === 'true' ? 2 : 0,
         },
       },
     ],
