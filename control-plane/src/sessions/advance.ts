@@ -1,9 +1,11 @@
+import { Problem } from '@berth/contract';
 import { changed, say, type Core } from './core.ts';
 import { deliveryId } from './delivery.ts';
 import { entryOf } from './entries.ts';
 import { readState, writeFields, writeStatus, type SessionState } from './facts.store.ts';
 import { sessionStatus } from './lifecycle.ts';
 import type { Owned } from './owner.ts';
+import { throughOutages } from './sql.ts';
 import { consumeNext, turnsInFlight } from './turns.store.ts';
 import { decisionsToDeliver, markDelivered } from './approvals.store.ts';
 
@@ -52,6 +54,21 @@ async function stateStatus(core: Core, owned: Owned, state: SessionState): Promi
   owned.status = status;
   if (!(await writeStatus(core.pool, owned.sessionId, { status, reason }, new Date(now)))) return;
   say(owned, [entryOf('session.status', { status, ...(reason === null ? {} : { reason }) }, now)]);
+}
+
+/** A session in doubt: the look for what is missing comes before the job, and whatever follows from it is done here. */
+export async function lookAgain(core: Core, sessionId: string): Promise<void> {
+  const again = async (owned: Owned): Promise<void> => {
+    await resend(core, owned);
+    await advance(core, owned, true);
+  };
+  try {
+    await throughOutages(() => core.owner.run(sessionId, again, { mending: true }), core.signal);
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'not-found') return; // deleted meanwhile
+    throw error;
+  }
+  core.sandboxes.hint(sessionId);
 }
 
 /** After a reconnect or a bind: everything that the runner may have missed. It answers from its journal what it has. */

@@ -34,6 +34,14 @@ export function createApprovals(core: Core): Approvals {
 
   async function decide(actor: Actor, id: string, input: DecideApproval): Promise<Approval> {
     const before = await row(actor, id);
+    return core.owner.guard(before.session_id, () => decideIt(actor, before, input));
+  }
+  async function decideIt(
+    actor: Actor,
+    before: store.ApprovalRow,
+    input: DecideApproval,
+  ): Promise<Approval> {
+    const { id } = before;
     if (before.state !== 'waiting') throw decidedBefore(before);
     if (!before.options.some(({ optionId }) => optionId === input.optionId))
       throw new Problem('invalid-request', 'This approval has no such option.', {
@@ -56,7 +64,9 @@ export function createApprovals(core: Core): Approvals {
     }
     await core.owner.run(after.session_id, async (owned) => {
       const entry = approvalResolved(after, core.clock.now());
-      if (entry !== null) say(owned, [entry]);
+      // Whoever took the session over in between has found the answer without its event.
+      if (entry !== null && !owned.resolved.has(id)) say(owned, [entry]);
+      owned.resolved.add(id);
       core.runner.decide(after.session_id, id, input.optionId, input.note);
       if (core.runner.connected(after.session_id)) await store.markDelivered(pool, [id], at);
       await advance(core, owned, true);

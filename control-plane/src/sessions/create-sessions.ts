@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { NewId } from '../ids.ts';
 import type { Reconciler, SandboxIntents, SandboxReports } from '../sandboxes/index.ts';
 import type { Hints, Store } from '../store/index.ts';
+import { lookAgain } from './advance.ts';
 import { createApprovals } from './approvals.ts';
 import { createBinding, type EgressPolicies, type SessionContext } from './binding.ts';
 import { Changes } from './changes.ts';
@@ -111,6 +112,7 @@ export function createSessions(options: SessionsOptions): SessionsFeature {
       dirty.add(taken.owned.sessionId);
       await throughOutages(() => mend(core, taken), closing.signal);
     },
+    doubted: (sessionId) => background.add(lookAgain(core, sessionId), 'a session in doubt'),
   });
   const core: Core = {
     pool: store.pool,

@@ -52,13 +52,15 @@ export function createReports(core: Core, binding: Binding): SandboxReports {
     phase: (sessionId, report) =>
       known(
         core.owner.run(sessionId, async (owned) => {
-          const state = await readState(core.pool, sessionId);
+          // A write whose answer was lost must not look as if it had been told already: row and event are one piece of work, however long it takes.
+          const lasting = <T>(work: () => Promise<T>) => throughOutages(work, core.signal);
+          const state = await lasting(() => readState(core.pool, sessionId));
           if (state === null) return;
           const { phase, progress, logs, isolated } = report;
           const detail = report.reason ?? report.detail ?? null;
           const same = state.phase === phase && state.phase_detail === detail;
           if (same && progress === undefined && logs === undefined) return;
-          await writePhase(core.pool, sessionId, { phase, detail, isolated });
+          await lasting(() => writePhase(core.pool, sessionId, { phase, detail, isolated }));
           const at = core.clock.now();
           const broken = phase === 'failed' || phase === 'lost' || phase === 'suspended';
           say(owned, [

@@ -7,6 +7,7 @@ import type { SessionLog, SessionLost } from './log/session-log.ts';
 import type { LogWriter } from './log/writer.ts';
 import { readState } from './facts.store.ts';
 import { loseJournal } from './journal-loss.store.ts';
+import { isTransient } from './log/sqlstate.ts';
 import { inTransaction, throughOutages } from './sql.ts';
 
 /** A session that this process writes. */
@@ -24,8 +25,18 @@ export interface Owned {
   missedAt: number | null;
   /** Approvals whose end was said here: the log may not have it yet. */
   readonly resolved: Set<string>;
+  /** Turns that were said to be queued because their event was missing: whoever stored them need not say it any more. */
+  readonly queued: Set<string>;
   /** Deliveries that a person had sent again, and the turn of each. */
   readonly deliveries: Map<string, string>;
+}
+
+export interface RunOptions {
+  /** The journal whose items the job brings. */
+  sourceId?: string;
+  isNew?: boolean;
+  /** The job of a session in doubt itself: its failure raises no further doubt. */
+  mending?: boolean;
 }
 
 export interface TakeOver {
@@ -45,6 +56,9 @@ export class Owner {
   readonly #now: () => number;
   readonly #signal: AbortSignal;
   readonly #takenOver: (taken: TakeOver) => Promise<void>;
+  readonly #doubted: (sessionId: string) => void;
+  /** Something failed here between a row and its event, perhaps: what is missing is looked for before the next job. */
+  readonly #inDoubt = new Set<string>();
   readonly #owned = new Map<string, Owned>();
   readonly #chains = new Map<string, Promise<void>>();
 
@@ -54,28 +68,47 @@ export class Owner {
     now: () => number;
     signal: AbortSignal;
     takenOver: (taken: TakeOver) => Promise<void>;
+    /** A session is in doubt: somebody must run a job, also when nobody else comes. */
+    doubted: (sessionId: string) => void;
   }) {
     this.#pool = options.pool;
     this.#writer = options.writer;
     this.#now = options.now;
     this.#signal = options.signal;
     this.#takenOver = options.takenOver;
+    this.#doubted = options.doubted;
   }
 
-  /** Throws Problem `not-found` when there is no such session. `sourceId`: the journal whose items the job brings. */
+  /** Throws Problem `not-found` when there is no such session. */
   run<T>(
     sessionId: string,
     job: (owned: Owned) => Promise<T>,
-    options: { sourceId?: string; isNew?: boolean } = {},
+    options: RunOptions = {},
   ): Promise<T> {
     const before = this.#chains.get(sessionId) ?? Promise.resolve();
-    const result = before.then(async () => job(await this.#own(sessionId, options)));
+    const work = async () => job(await this.#own(sessionId, options));
+    const result = before.then(options.mending === true ? work : () => this.guard(sessionId, work));
     const settled: Promise<void> = result.then(
       () => this.#settled(sessionId, settled),
       () => this.#settled(sessionId, settled),
     );
     this.#chains.set(sessionId, settled);
     return result;
+  }
+  /**
+   * For rows that are written outside of the chain and whose events follow in it. When the database goes away in between, this process lives on and
+   * nobody takes the session over: what is missing is looked for here.
+   */
+  async guard<T>(sessionId: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (isTransient(error) && !this.#inDoubt.has(sessionId)) {
+        this.#inDoubt.add(sessionId);
+        this.#doubted(sessionId);
+      }
+      throw error;
+    }
   }
   #settled(sessionId: string, chain: Promise<void>): void {
     if (this.#chains.get(sessionId) === chain) this.#chains.delete(sessionId);
@@ -119,17 +152,32 @@ export class Owner {
     await this.#takeOver(owned.sessionId, { sourceLost: true });
   }
 
-  async #own(sessionId: string, options: { sourceId?: string; isNew?: boolean }): Promise<Owned> {
+  async #own(sessionId: string, options: RunOptions): Promise<Owned> {
     const before = this.#owned.get(sessionId);
     const { sourceId } = options;
-    if (before?.log.lost === null && (sourceId === undefined || before.sourceId === sourceId))
-      return before;
-    return this.#takeOver(sessionId, options);
+    const ours =
+      before?.log.lost === null && (sourceId === undefined || before.sourceId === sourceId);
+    if (!ours) return this.#takeOver(sessionId, options);
+    if (!this.#inDoubt.has(sessionId)) return before;
+    // What is queued must be in the log before anybody looks what is missing there.
+    if ((await queue(before.log, [])) !== null) return this.#takeOver(sessionId, options);
+    await this.#mend({ owned: before, journalLost: false, isNew: false });
+    return before;
+  }
+  async #mend(taken: TakeOver): Promise<void> {
+    const { sessionId } = taken.owned;
+    this.#inDoubt.delete(sessionId); // before looking: what fails meanwhile is in doubt anew
+    try {
+      await this.#takenOver(taken);
+    } catch (error) {
+      this.#inDoubt.add(sessionId);
+      throw error;
+    }
   }
 
   async #takeOver(
     sessionId: string,
-    options: { sourceId?: string; isNew?: boolean; sourceLost?: boolean },
+    options: RunOptions & { sourceLost?: boolean },
   ): Promise<Owned> {
     const before = this.#owned.get(sessionId);
     // Raising the epoch would fence what we have queued ourselves.
@@ -174,6 +222,7 @@ export class Owner {
       heardAt: now,
       missedAt: null,
       resolved: new Set(),
+      queued: new Set(),
       deliveries: new Map(),
     };
     owned.log = log;
@@ -182,7 +231,7 @@ export class Owner {
     owned.committed = head.lastSourceSeq;
     this.#owned.set(sessionId, owned);
     try {
-      await this.#takenOver({
+      await this.#mend({
         owned,
         journalLost: head.journalLost,
         isNew: options.isNew ?? false,

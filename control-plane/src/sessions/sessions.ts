@@ -34,11 +34,13 @@ export function createSessionsService(
     id: string,
     intent: Parameters<typeof store.setIntent>[2],
   ): Promise<Session> {
-    if (!isUuid(id) || !(await store.setIntent(pool, { id, teamId: actor.teamId }, intent)))
-      throw noSession();
-    core.sandboxes.hint(id);
-    await core.owner.run(id, (owned) => advance(core, owned));
-    return view(actor, id);
+    if (!isUuid(id)) throw noSession();
+    return core.owner.guard(id, async () => {
+      if (!(await store.setIntent(pool, { id, teamId: actor.teamId }, intent))) throw noSession();
+      core.sandboxes.hint(id);
+      await core.owner.run(id, (owned) => advance(core, owned));
+      return view(actor, id);
+    });
   }
 
   async function patch(

@@ -9,8 +9,8 @@ import { queue, type TakeOver } from './owner.ts';
 import { endedTurns, readTurn, resentTurns } from './turns.store.ts';
 
 /**
- * The process before this one may have died between a row and its event. Rows come first everywhere, so what is missing is always an event: it is
- * found by looking, and said now. Meets the session's events once, when it changes hands.
+ * The process before this one may have died between a row and its event, or the database may have gone away there. Rows come first everywhere, so what is missing is always an event: it is
+ * found by looking, and said now. Meets the session's events once, when it changes hands or a job failed.
  */
 export async function mend(core: Core, { owned, journalLost, isNew }: TakeOver): Promise<void> {
   if (isNew) return;
@@ -21,11 +21,15 @@ export async function mend(core: Core, { owned, journalLost, isNew }: TakeOver):
   const missing: Entry[] = [];
   for (const id of await queuedWithoutEvent(core.pool, sessionId)) {
     const turn = await readTurn(core.pool, sessionId, id);
-    if (turn !== null) missing.push(turnQueued(turn, at));
+    if (turn === null) continue;
+    missing.push(turnQueued(turn, at));
+    owned.queued.add(id);
   }
   for (const approval of await resolutionsWithoutEvent(core.pool, sessionId)) {
     const entry = approvalResolved(approval, at);
-    if (entry !== null) missing.push(entry);
+    if (entry === null) continue;
+    missing.push(entry);
+    owned.resolved.add(approval.id);
   }
   for (const ended of await endedTurns(core.pool, sessionId)) {
     const turn = endIsMissing(ended) ? await readTurn(core.pool, sessionId, ended.id) : null;

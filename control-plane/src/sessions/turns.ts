@@ -48,11 +48,11 @@ export function createTurns(core: Core): Turns {
   async function create(
     actor: Actor,
     sessionId: string,
+    archived: boolean,
     { id, prompt }: { id: string; prompt: ContentBlock[] },
   ): Promise<{ turn: Turn; created: boolean }> {
-    const { archived_at } = await session(actor, sessionId);
     const known = await store.readTurn(pool, sessionId, id);
-    if (known === null && archived_at !== null)
+    if (known === null && archived)
       throw new Problem('session-archived', 'Take it out of the archive first.');
     if (known === null && (await store.countQueued(pool, sessionId)) >= sessionLimits.queuedTurns)
       throw new Problem('too-many-requests', 'Too many messages wait in this session.');
@@ -77,7 +77,9 @@ export function createTurns(core: Core): Turns {
       throw new Problem('turn-id-reused', 'This id belongs to a message with another text.');
     if (!created) return { turn: await view(row), created };
     core.sandboxes.hint(sessionId);
-    await core.owner.append(sessionId, () => [turnQueued(row, core.clock.now())]);
+    await core.owner.append(sessionId, (owned) =>
+      owned.queued.delete(id) ? [] : [turnQueued(row, core.clock.now())],
+    );
     await core.owner.run(sessionId, (owned) => advance(core, owned));
     return { turn: await view((await store.readTurn(pool, sessionId, id)) ?? row), created };
   }
@@ -101,7 +103,11 @@ export function createTurns(core: Core): Turns {
     });
 
   return {
-    create,
+    async create(actor, sessionId, input) {
+      const { archived_at } = await session(actor, sessionId);
+      const archived = archived_at !== null;
+      return core.owner.guard(sessionId, () => create(actor, sessionId, archived, input));
+    },
     async list(actor, sessionId, query) {
       await session(actor, sessionId);
       const { limit, cursor, state } = query;
@@ -120,19 +126,21 @@ export function createTurns(core: Core): Turns {
     async patch(actor, sessionId, turnId, version, patch) {
       const before = await turn(actor, sessionId, turnId);
       const { prompt, position } = patch;
-      const changed = await store.editQueued(pool, sessionId, turnId, version, {
-        ...(prompt === undefined ? {} : { prompt, promptHash: hashOf(prompt) }),
-        ...(position === undefined ? {} : { position }),
+      return core.owner.guard(sessionId, async () => {
+        const changed = await store.editQueued(pool, sessionId, turnId, version, {
+          ...(prompt === undefined ? {} : { prompt, promptHash: hashOf(prompt) }),
+          ...(position === undefined ? {} : { position }),
+        });
+        if (changed === null) {
+          if (before.state === 'queued' && version !== null && before.version !== version)
+            throw new Problem('version-stale', 'Read it again, then change it.');
+          throw new Problem('turn-already-sent', 'The agent has it already.');
+        }
+        const row = await turn(actor, sessionId, turnId);
+        await core.owner.append(sessionId, () => [turnQueued(row, core.clock.now())]);
+        await core.owner.run(sessionId, (owned) => advance(core, owned));
+        return view(row);
       });
-      if (changed === null) {
-        if (before.state === 'queued' && version !== null && before.version !== version)
-          throw new Problem('version-stale', 'Read it again, then change it.');
-        throw new Problem('turn-already-sent', 'The agent has it already.');
-      }
-      const row = await turn(actor, sessionId, turnId);
-      await core.owner.append(sessionId, () => [turnQueued(row, core.clock.now())]);
-      await core.owner.run(sessionId, (owned) => advance(core, owned));
-      return view(row);
     },
 
     async withdraw(actor, sessionId, turnId) {

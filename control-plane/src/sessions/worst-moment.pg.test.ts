@@ -91,6 +91,54 @@ test('a wish to stop outlives the process, and goes with its turn', async () => 
   expect(runner.cancels).toEqual([]);
 });
 
+test('what stood between a row and its event when the database went away is said when it is back', async () => {
+  await using world = await openWorld();
+  const { actor, db, feature, runner } = world;
+  const id = await world.ready();
+  await runner.disconnect();
+  // As if the row had been committed and the next statement of the same request had found nobody.
+  const prompt = text('stored');
+  const turn = { id: randomUUID(), sessionId: id, prompt, promptHash: hashOf(prompt) };
+  await insertTurn(db.pool, { ...turn, at: new Date() }, actor);
+  await db.pool.query(`create function refuse() returns trigger language plpgsql as
+    $$ begin raise exception 'going down' using errcode = '57P01'; end $$`);
+  await db.pool.query(
+    `create trigger away before update of desired on session for each row execute function refuse()`,
+  );
+  await expect(feature.sessions.suspend(actor, id)).rejects.toMatchObject({ code: 'not-ready' });
+  await db.pool.query(`drop trigger away on session`);
+  const queued = async () =>
+    (await world.events(id)).filter(({ kind }) => kind === 'turn.queued').map((e) => e.turnId);
+  await until('said', async () => (await queued()).length > 0);
+  // The same request again, as its sender makes it: known, and said once.
+  const { created } = await feature.turns.create(actor, id, { id: turn.id, prompt });
+  expect(created).toBe(false);
+  expect(await queued()).toEqual([turn.id]);
+});
+
+test('who takes a session over with a command of their own tells it once', async () => {
+  await using world = await openWorld();
+  const { actor, runner } = world;
+  const id = await world.ready();
+  const turnId = await running(world, id);
+  const approvalId = randomUUID();
+  const options = [{ optionId: 'yes', name: 'Yes', kind: 'allow_once' }];
+  runner.say(id, 'approval.requested', { approvalId, title: 'May I?', options }, turnId);
+  await until('asked', async () => (await world.feature.sessions.get(actor, id)).waitingApprovals);
+  for (const command of [
+    () => world.feature.approvals.decide(actor, approvalId, { optionId: 'yes', revision: 1 }),
+    () => world.feature.turns.create(actor, id, { id: randomUUID(), prompt: text('next') }),
+  ]) {
+    await runner.disconnect();
+    await world.restart({ reconnect: false }); // nothing brings the session to the new process before the command does
+    await command();
+  }
+  const events = await world.events(id);
+  const count = (kind: string) => events.filter((event) => event.kind === kind).length;
+  expect(count('approval.resolved')).toBe(1);
+  expect(count('turn.queued')).toBe(2);
+});
+
 test('a runner that lost all it had is not given the turn under way a second time', async () => {
   await using world = await openWorld();
   const { actor, runner } = world;

@@ -21,7 +21,7 @@ export interface World extends AsyncDisposable {
   readonly hinted: string[];
   feature: SessionsFeature;
   /** The process dies without a word; another one takes its place. */
-  restart(): Promise<void>;
+  restart(options?: { reconnect: boolean }): Promise<void>;
   /** A session with its agent ready. */
   ready(): Promise<string>;
   sandbox(sessionId: string, generation?: number): Sandbox;
@@ -85,10 +85,10 @@ export async function openWorld(): Promise<World> {
     time,
     hinted,
     feature: await build(),
-    async restart() {
+    async restart({ reconnect } = { reconnect: true }) {
       // The old one is not closed: like a process that was killed, it may still have something on the way.
       world.feature = await build();
-      await runner.reconnect();
+      if (reconnect) await runner.reconnect();
     },
     sandbox: (sessionId, generation = 1) => ({
       sessionId,
