@@ -1,12 +1,14 @@
 // `npm test`: format, lint, types, then every test project. Arguments go to vitest, which then runs alone: npm test -- control-plane/src/store
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runBounded } from './run-bounded.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const results = join(root, 'test-results');
-const projects = ['unit', 'pg', 'box', 'e2e', 'seen'];
+/** With how many minutes each may take: several times what it takes, and together less than CI waits. */
+const projects = { unit: 5, pg: 6, box: 8, e2e: 15, seen: 35 };
 const bin = (...path) => join(root, 'node_modules', ...path);
 
 const node = (...args) =>
@@ -30,21 +32,30 @@ if (filters.length === 0) {
 rmSync(results, { recursive: true, force: true });
 mkdirSync(results, { recursive: true });
 const total = { passed: 0, failed: 0 };
-for (const project of projects) {
+for (const [project, minutes] of Object.entries(projects)) {
   if (filters.includes('--project') && !filters.includes(project)) continue;
   console.error(`test: ${project} …`);
   const report = join(results, `${project}.json`);
-  const passed = node(
-    bin('vitest/vitest.mjs'),
-    ...['run', '--project', project, '--reporter=default', '--reporter=json'],
-    ...[`--outputFile.json=${report}`, '--passWithNoTests'],
-    ...filters.filter((filter) => filter !== '--project' && !projects.includes(filter)),
-  );
+  const args = [
+    ...[bin('vitest/vitest.mjs'), 'run', '--project', project],
+    ...['--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+    '--passWithNoTests',
+    ...filters.filter((filter) => filter !== '--project' && !(filter in projects)),
+  ];
+  const ending = await runBounded(args, {
+    cwd: root,
+    minutes,
+    finished: () => existsSync(report),
+  });
   const counts = count(report);
   total.passed += counts.passed;
   total.failed += counts.failed;
-  // Also an error outside every test, a suite that cannot be loaded, a leaked rejection.
-  if (!passed) failed.push(`${project} (${counts.failed} tests)`);
+  if (ending === 'late') failed.push(`${project} (not done after ${minutes} minutes)`);
+  // Node itself may hang while it exits (nodejs/node#54918). The report is whole, and says what there is to say.
+  else if (ending === 'hung') console.error(`test: ${project} was done but did not exit: killed`);
+  if (ending === 'hung' ? !counts.success : ending === 'failed')
+    // Also an error outside every test, a suite that cannot be loaded, a leaked rejection.
+    failed.push(`${project} (${counts.failed} tests)`);
 }
 
 if (failed.length > 0) console.error(`test: failed: ${failed.join(', ')}`);
@@ -53,9 +64,9 @@ process.exitCode = failed.length > 0 || total.passed + total.failed === 0 ? 1 : 
 
 function count(report) {
   try {
-    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'));
-    return { passed: numPassedTests, failed: numFailedTests };
+    const { numPassedTests, numFailedTests, success } = JSON.parse(readFileSync(report, 'utf8'));
+    return { passed: numPassedTests, failed: numFailedTests, success };
   } catch {
-    return { passed: 0, failed: 0 }; // it died before it could report; its exit code says so
+    return { passed: 0, failed: 0, success: false }; // it died before it could report; its exit code says so
   }
 }

@@ -404,7 +404,7 @@ describe('files', () => {
     truncateSync(path.join(agentd.workspace, 'big'), size);
     const runner = await testRunner(agentd);
     await runner.hello;
-    const have = (id: number): number => runner.told(id).output.length;
+    const have = (id: number): number => runner.told(id).outputBytes;
     runner.request(1, { op: 'read', path: '/workspace/big' });
     runner.request(1, { op: 'pause' });
     runner.request(2, { op: 'read', path: '/workspace/big' });

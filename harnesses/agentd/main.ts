@@ -8,6 +8,7 @@ const { BERTH_RUN, BERTH_WORKSPACE, ...inherited } = process.env;
 const env: Record<string, string> = {};
 for (const [name, value] of Object.entries(inherited)) if (value !== undefined) env[name] = value;
 
+const closeMs = 1000;
 const log = (line: string): void => {
   process.stderr.write(`agentd: ${line}\n`);
 };
@@ -19,10 +20,15 @@ const agentd = createAgentd({
   log,
   abandoned: (reason) => end(`${reason}: the sandbox ends`, 75),
 });
+/**
+ * Ends by having nothing left to do. `process.exit` may wait for ever for a compile thread of V8 that waits for the main thread
+ * (nodejs/node#54918), and with agentd the whole sandbox would stay.
+ */
 function end(line: string, code: number): void {
   log(line);
   agentd.close();
-  process.exit(code);
+  process.exitCode = code;
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), closeMs).unref();
 }
 for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
   process.on(name, () => end(`${name}: the sandbox ends`, 0));

@@ -1,6 +1,7 @@
 import { chownSync, chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import {
   AgentdFrameReader,
   agentdFrame,
@@ -13,12 +14,45 @@ import {
 
 type Hello = Extract<AgentdReply, { op: 'hello' }>;
 
+const helloMs = 20_000;
+
 /** What one process or operation has told. */
 export interface Told {
   replies: AgentdReply[];
-  /** Bytes by stream, only those beyond what came before: a repeated byte is checked against the one already there. */
-  output: Buffer;
-  stderr: Buffer;
+  /** Bytes by stream, only those beyond what came before. */
+  readonly output: Buffer;
+  readonly stderr: Buffer;
+  /** How long `output` is, without joining it. */
+  readonly outputBytes: number;
+}
+
+/** Bytes in the pieces that they came in, joined when somebody looks: joining at each piece would cost the square of their number. */
+class Joined {
+  #pieces: Buffer[] = [];
+  length = 0;
+  push(piece: Buffer): void {
+    this.#pieces.push(piece);
+    this.length += piece.length;
+  }
+  get whole(): Buffer {
+    const whole = this.#pieces.length === 1 ? this.#pieces[0] : undefined;
+    const joined = whole ?? Buffer.concat(this.#pieces);
+    this.#pieces = [joined];
+    return joined;
+  }
+}
+class Known implements Told {
+  replies: AgentdReply[] = [];
+  readonly streams = { output: new Joined(), stderr: new Joined() };
+  get output(): Buffer {
+    return this.streams.output.whole;
+  }
+  get stderr(): Buffer {
+    return this.streams.stderr.whole;
+  }
+  get outputBytes(): number {
+    return this.streams.output.length;
+  }
 }
 
 /** The runner's side of agentd, for tests: listens in a socket folder, says hello, keeps what it is told by offset. */
@@ -52,45 +86,23 @@ export async function testRunner(options: {
   const { socketDir, owner, adopt = {}, sayHello = true } = options;
   const at = path.join(socketDir, socketName.agentd);
   rmSync(at, { force: true });
-  const known = new Map<number, Told>();
-  const told = (id: number): Told => {
-    const found = known.get(id) ?? {
-      replies: [],
-      output: Buffer.alloc(0),
-      stderr: Buffer.alloc(0),
-    };
+  const known = new Map<number, Known>();
+  const told = (id: number): Known => {
+    const found = known.get(id) ?? new Known();
     known.set(id, found);
     return found;
   };
-  const chunks = new Map<string, Buffer[]>();
-  const flush = (): void => {
-    for (const [key, parts] of chunks) {
-      const [id = '', stream] = key.split(' ');
-      const entry = told(Number(id));
-      const name = stream === 'output' ? 'output' : 'stderr';
-      entry[name] = Buffer.concat([entry[name], ...parts]);
-    }
-    chunks.clear();
-    sizes.clear();
-  };
-  const sizes = new Map<string, number>();
   const hello = Promise.withResolvers<Hello>();
   let socket: Socket | undefined;
   let connections = 0;
 
   const take = (id: number, stream: 'output' | 'stderr', body: Buffer): void => {
-    const offset = Number(body.readBigUInt64LE(0));
-    const bytes = Buffer.from(body.subarray(8));
-    const key = `${String(id)} ${stream}`;
-    const base = told(id)[stream].length;
-    const have = sizes.get(key) ?? base;
-    const start = adopt[id] ?? 0;
-    const place = stream === 'output' ? offset - start : offset;
-    if (place > have) throw new Error(`gap in ${key}: at ${have}, got ${place}`);
-    const fresh = bytes.subarray(have - place);
-    chunks.set(key, [...(chunks.get(key) ?? []), fresh]);
-    sizes.set(key, have + fresh.length);
-    if ((chunks.get(key)?.length ?? 0) > 200) flush();
+    const start = stream === 'output' ? (adopt[id] ?? 0) : 0;
+    const place = Number(body.readBigUInt64LE(0)) - start;
+    const so = told(id).streams[stream];
+    if (place > so.length)
+      throw new Error(`gap in ${stream} of ${String(id)}: at ${so.length}, got ${place}`);
+    so.push(Buffer.from(body.subarray(8 + so.length - place)));
   };
   const server: Server = createServer((dialled) => {
     socket = dialled;
@@ -131,14 +143,18 @@ export async function testRunner(options: {
   const until = async (what: string, condition: () => boolean, limitMs = 20_000): Promise<void> => {
     const end = performance.now() + limitMs;
     for (;;) {
-      flush();
       if (condition()) return;
       if (performance.now() > end) throw new Error(`waited too long for ${what}`);
-      await new Promise((resolve) => setTimeout(resolve, 4));
+      await setTimeout(4);
     }
   };
+  const late = setTimeout(helloMs, undefined, { ref: false }).then(() => {
+    throw new Error(`no hello of agentd within ${String(helloMs)} ms`);
+  });
+  const greeted = Promise.race([hello.promise, late]);
+  greeted.catch(() => undefined); // not every test waits for it
   return {
-    hello: hello.promise,
+    hello: greeted,
     get connections() {
       return connections;
     },
@@ -146,7 +162,6 @@ export async function testRunner(options: {
     raw,
     input: (id, bytes) => raw(encodeAgentdFrame(agentdFrame.input, id, Buffer.from(bytes))),
     told: (id) => {
-      flush();
       return told(id);
     },
     until,

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll } from 'vitest';
 import { bundleAgentd } from '../bundle.mjs';
 
@@ -21,6 +22,8 @@ export function agentdBundle(): Promise<string> {
   })();
   return bundled;
 }
+
+const endMs = 5_000;
 
 export interface TestAgentd extends AsyncDisposable {
   readonly process: ChildProcess;
@@ -44,7 +47,7 @@ export async function startAgentd(): Promise<TestAgentd> {
       BERTH_RUN: socketDir,
       BERTH_WORKSPACE: workspace,
     },
-    stdio: ['ignore', 'inherit', 'pipe'],
+    stdio: ['ignore', 'ignore', 'pipe'],
   });
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
@@ -57,8 +60,10 @@ export async function startAgentd(): Promise<TestAgentd> {
     ended,
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM');
-      await ended;
+      const late = await Promise.race([ended, setTimeout(endMs, 'late')]);
+      if (late === 'late') child.kill('SIGKILL');
       rmSync(base, { recursive: true, force: true });
+      if (late === 'late') throw new Error(`agentd did not end on SIGTERM; its log:\n${log}`);
     },
   };
 }

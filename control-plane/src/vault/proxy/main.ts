@@ -40,7 +40,8 @@ process.on('message', (message: ToProxy) => {
       break;
   }
 });
-process.on('disconnect', () => process.exit());
+// Not by `process.exit`, which may wait for ever for a compile thread of V8 (nodejs/node#54918): the port must not stay open.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 // Ctrl-C reaches the whole foreground group: the parent drains first and then lets go of us.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
