@@ -1,6 +1,7 @@
 import type { Approval, Session } from '@berth/contract';
 import type { HubState } from './state.ts';
-import { needsYou, statusLook } from './status.ts';
+import { needsYou } from '@berth/client/status';
+import { statusLook } from './status.ts';
 import { inNeed, simpleAnswer } from './tree.ts';
 import { cut, plain } from './words.ts';
 

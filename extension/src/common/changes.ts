@@ -1,5 +1,5 @@
 import type { ChangedFile } from '@berth/contract';
-import { count } from './words.ts';
+import { count } from '@berth/client/words';
 
 export interface ChangeRow {
   readonly path: string;

@@ -1,7 +1,7 @@
 import type { Attachment } from '@berth/client';
 import type { Timers } from './clock.ts';
 import { berthLine, createScreenWatch, emptyTerminal, notAttachedLine } from './terminal-text.ts';
-import { duration } from './words.ts';
+import { duration } from '@berth/client/words';
 import type { Clock } from './clock.ts';
 
 export interface Size {

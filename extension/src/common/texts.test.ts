@@ -13,7 +13,8 @@ import { changeRow, sidesOf } from './changes.ts';
 import { agentChoices, codeChoices } from './new-session.ts';
 import { redact } from './redaction.ts';
 import { berthLine, createScreenWatch, notAttachedLine } from './terminal-text.ts';
-import { byteSize, cut, duration, minutes, money } from './words.ts';
+import { byteSize, duration, minutes, money } from '@berth/client/words';
+import { cut } from './words.ts';
 
 test('numbers as people write them', () => {
   expect([900, 9940, 12_000, 240_000, 4_320_000, 180_000_000].map(duration)).toEqual([

@@ -5,12 +5,12 @@ import {
   isTurnRunning,
   isUnread,
   needsYou,
-  offlineLook,
-  statusLook,
   type StatusGroup,
   type Tone,
-} from './status.ts';
-import { count, cut, money, plain } from './words.ts';
+} from '@berth/client/status';
+import { offlineLook, statusLook } from './status.ts';
+import { count, money } from '@berth/client/words';
+import { cut, plain } from './words.ts';
 
 /** Longer ones would push the status out of the row. */
 const labelMax = 31;

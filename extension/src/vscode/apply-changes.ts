@@ -2,7 +2,7 @@ import type { ChangedFile, Session } from '@berth/contract';
 import * as vscode from 'vscode';
 import { changesSummary, sidesOf } from '../common/changes.ts';
 import type { Link } from '../common/hub.ts';
-import { count } from '../common/words.ts';
+import { count } from '@berth/client/words';
 import { applyPatch, checkPatch } from '../node/git.ts';
 
 /** Takes a session's changes over into the open folder, so that nothing is overwritten that was not asked about. */

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { Hub } from '../common/hub.ts';
-import { isTurnRunning } from '../common/status.ts';
+import { isTurnRunning } from '@berth/client/status';
 import { badgeOf } from '../common/attention.ts';
 import type { Active } from './active.ts';
 import { settings } from './settings.ts';

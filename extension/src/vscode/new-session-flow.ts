@@ -8,7 +8,7 @@ import {
   repositoryName,
   type CodeChoice,
 } from '../common/new-session.ts';
-import { byteSize, count } from '../common/words.ts';
+import { byteSize, count } from '@berth/client/words';
 import { git, isRepository } from '../node/git.ts';
 import { listFolder, packBytesMax, packFolder, type Folder } from '../node/pack.ts';
 import { settings } from './settings.ts';

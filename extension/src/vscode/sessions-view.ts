@@ -12,7 +12,7 @@ import {
   type Tree,
   type TreeNode,
 } from '../common/tree.ts';
-import { count } from '../common/words.ts';
+import { count } from '@berth/client/words';
 import type { Active } from './active.ts';
 import { affects, settings } from './settings.ts';
 import type { Subscriptions } from './subscriptions.ts';

@@ -9,7 +9,7 @@ import { Queue } from '../queue/queue.tsx';
 import type { Chat } from '../store/chat.ts';
 import { useObservable } from '../store/observable.ts';
 import { queueOf, type Waiting } from '../store/queue.ts';
-import { isTurnRunning } from '../store/status.ts';
+import { isTurnRunning } from '@berth/client/status';
 import { Strip } from '../strip/strip.tsx';
 import { Transcript } from '../transcript/transcript.tsx';
 import { Icon, LinkButton } from '../ui/icon.tsx';

@@ -2,7 +2,7 @@ import { plainText, type ContentBlock, type Session } from '@berth/contract';
 import type { JSX, RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { useChat } from '../chat/context.ts';
-import { isTurnRunning } from '../store/status.ts';
+import { isTurnRunning } from '@berth/client/status';
 import type { Hello } from '../ipc/index.ts';
 import type { Waiting } from '../store/queue.ts';
 import type { View } from '../store/view.ts';

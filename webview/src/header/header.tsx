@@ -2,7 +2,7 @@ import type { Session } from '@berth/contract';
 import type { JSX } from 'preact';
 import { useRef } from 'preact/hooks';
 import { useChat, useNow } from '../chat/context.ts';
-import { count, money } from '../store/format.ts';
+import { count, money } from '@berth/client/words';
 import { offlineLook, statusLook } from '../store/status.ts';
 import { Icon, IconButton, LineCounts } from '../ui/icon.tsx';
 import { Popup } from '../ui/popup.tsx';

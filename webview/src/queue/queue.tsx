@@ -1,7 +1,8 @@
 import { plainText } from '@berth/contract';
 import type { JSX } from 'preact';
 import { useChat, useOpen } from '../chat/context.ts';
-import { count, headline } from '../store/format.ts';
+import { count } from '@berth/client/words';
+import { headline } from '../store/format.ts';
 import type { Waiting } from '../store/queue.ts';
 import { Icon, IconButton } from '../ui/icon.tsx';
 import { Line } from '../ui/line.tsx';

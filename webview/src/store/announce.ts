@@ -1,7 +1,8 @@
 import type { Connection } from '../ipc/index.ts';
 import { isOver, type Entry } from './entries.ts';
 import { isFailed, toolObject } from './tool-words.ts';
-import { count, inWorkspace } from './format.ts';
+import { count } from '@berth/client/words';
+import { inWorkspace } from './format.ts';
 
 export interface Announcements {
   /** Said when there is a pause. */

@@ -1,15 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  count,
-  duration,
-  exactDuration,
-  headline,
-  lately,
-  money,
-  runningFor,
-  shortPath,
-  when,
-} from './format.ts';
+import { count, duration, money, when } from '@berth/client/words';
+import { exactDuration, headline, lately, runningFor, shortPath } from './format.ts';
 
 const at = (day: number, hour: number, minute: number) =>
   new Date(2026, 10, day, hour, minute).getTime();

@@ -1,63 +1,41 @@
+import { isUnread, statusSign, type StatusSign } from '@berth/client/status';
+import { clockTime, duration } from '@berth/client/words';
 import type { Session } from '@berth/contract';
 import { millis } from '../clock.ts';
-import { clockTime, duration } from './format.ts';
 
-export type Tone = 'running' | 'waiting' | 'ok' | 'error' | 'off';
-export interface StatusLook {
-  readonly icon: string;
-  readonly tone: Tone;
+export interface StatusLook extends StatusSign {
   readonly words: string;
-  readonly group: 'needs-you' | 'running' | 'failed' | 'idle';
 }
 
-const isUnread = (session: Session): boolean => session.lastSeq > session.unreadSeq;
-
 /** Icon, colour and words of a session's status: the same in header, table and list. */
-export function statusLook(session: Session, now: number): StatusLook {
+export const statusLook = (session: Session, now: number): StatusLook => ({
+  ...statusSign(session),
+  words: wordsOf(session, now),
+});
+
+function wordsOf(session: Session, now: number): string {
   const since = duration(now - millis(session.statusSince));
   switch (session.status) {
     case 'starting':
-      return { icon: 'loading', tone: 'running', words: 'Starting sandbox', group: 'running' };
+      return 'Starting sandbox';
     case 'running':
-      return {
-        icon: 'session-in-progress',
-        tone: 'running',
-        words: `Running ${since}`,
-        group: 'running',
-      };
+      return `Running ${since}`;
     case 'waiting':
-      return {
-        icon: 'report',
-        tone: 'waiting',
-        words: session.reason === 'budget' ? 'Budget spent' : 'Needs you',
-        group: 'needs-you',
-      };
+      return session.reason === 'budget' ? 'Budget spent' : 'Needs you';
     case 'stalled':
-      return {
-        icon: 'warning',
-        tone: 'waiting',
-        words: `Stalled for ${since}`,
-        group: 'needs-you',
-      };
+      return `Stalled for ${since}`;
     case 'idle':
-      return isUnread(session)
-        ? { icon: 'circle-filled', tone: 'running', words: 'New answer', group: 'idle' }
-        : { icon: 'circle-small-filled', tone: 'off', words: 'Idle', group: 'idle' };
+      return isUnread(session) ? 'New answer' : 'Idle';
     case 'suspending':
-      return { icon: 'debug-pause', tone: 'off', words: 'Suspending', group: 'idle' };
+      return 'Suspending';
     case 'suspended':
-      return { icon: 'debug-pause', tone: 'off', words: 'Suspended', group: 'idle' };
+      return 'Suspended';
     case 'waking':
-      return { icon: 'loading', tone: 'running', words: 'Waking up', group: 'running' };
+      return 'Waking up';
     case 'failed':
-      return {
-        icon: 'error',
-        tone: 'error',
-        words: session.reason ? `Failed: ${session.reason}` : 'Failed',
-        group: 'failed',
-      };
+      return session.reason ? `Failed: ${session.reason}` : 'Failed';
     case 'lost':
-      return { icon: 'debug-disconnect', tone: 'error', words: 'Sandbox lost', group: 'failed' };
+      return 'Sandbox lost';
   }
 }
 
@@ -83,6 +61,3 @@ export function offlineLook(session: Session, lastHeardAt: number, now: number):
     words: `${past[session.status]} at ${clockTime(Math.min(lastHeardAt, now))}`,
   };
 }
-
-export const isTurnRunning = (session: Session): boolean =>
-  session.status === 'running' || session.status === 'stalled' || session.status === 'waiting';

@@ -1,5 +1,6 @@
 import { deltaKinds, parseEvent, type Event } from '@berth/contract';
-import { emptyView, fold, type View } from './view.ts';
+import { fold } from './fold.ts';
+import { emptyView, type View } from './view.ts';
 
 /** A window on the log as it crosses the wire: every event with `after < seq <= to`. */
 export interface Span {

@@ -1,7 +1,5 @@
-import type { Event, Payload, Person, ContentBlock } from '@berth/contract';
-import { millis } from '../clock.ts';
+import type { Payload, Person, ContentBlock } from '@berth/contract';
 import type { Entry } from './entries.ts';
-import { change, type Change } from './changes.ts';
 
 /** A turn as far as the loaded events tell of it. */
 export interface TurnInfo {
@@ -101,14 +99,4 @@ export class Draft {
       terminals: this.#terminals ?? this.#view.terminals,
     };
   }
-}
-
-/** Folds events, in order of `seq`, into the view. */
-export function fold(view: View, events: readonly Event[]): View {
-  if (events.length === 0) return view;
-  const draft = new Draft(view);
-  for (const event of events) (change[event.kind] as Change)(draft, event);
-  const last = events.at(-1);
-  if (last) draft.set({ lastAt: millis(last.at) });
-  return draft.done();
 }

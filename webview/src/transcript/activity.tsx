@@ -1,7 +1,8 @@
 import type { JSX } from 'preact';
 import { useChat, useNow } from '../chat/context.ts';
 import type { Activity } from '../store/activity.ts';
-import { duration, runningFor } from '../store/format.ts';
+import { duration } from '@berth/client/words';
+import { runningFor } from '../store/format.ts';
 import { Button } from '../ui/button.tsx';
 import { Icon } from '../ui/icon.tsx';
 

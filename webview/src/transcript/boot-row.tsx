@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useChat, useOpen } from '../chat/context.ts';
 import type { BootEntry } from '../store/entries.ts';
-import { duration } from '../store/format.ts';
+import { duration } from '@berth/client/words';
 import { Icon, LinkButton } from '../ui/icon.tsx';
 import { Line } from '../ui/line.tsx';
 import { Elapsed } from './tool-row.tsx';

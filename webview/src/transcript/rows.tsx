@@ -8,7 +8,8 @@ import {
   type TextEntry,
   type ToolEntry,
 } from '../store/entries.ts';
-import { clockTime, count, duration, exactDuration, money, runningFor } from '../store/format.ts';
+import { clockTime, count, duration, money } from '@berth/client/words';
+import { exactDuration, runningFor } from '../store/format.ts';
 import { groupTitle } from '../store/rows.ts';
 import { Icon, IconButton } from '../ui/icon.tsx';
 import { Line } from '../ui/line.tsx';

@@ -2,7 +2,8 @@ import type { ComponentChildren, JSX } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import { useChat, useNow, useOpen } from '../chat/context.ts';
 import { isOver, type AskEntry, type ToolEntry } from '../store/entries.ts';
-import { bytes, duration, inWorkspace, runningFor } from '../store/format.ts';
+import { byteSize, duration } from '@berth/client/words';
+import { inWorkspace, runningFor } from '../store/format.ts';
 import { isFailed, toolLook } from '../store/tool-words.ts';
 import { IconButton, LineCounts, LinkButton } from '../ui/icon.tsx';
 import { Line } from '../ui/line.tsx';
@@ -124,7 +125,7 @@ export function OutputView(props: { tool: ToolEntry; tail: boolean }): JSX.Eleme
   const shown = all ? lines.slice(-shownLinesMax) : lines.slice(-tailLines);
   const title =
     text === null && output && 'bytes' in output
-      ? `${bytes(output.bytes)} of output`
+      ? `${byteSize(output.bytes)} of output`
       : shown.length === lines.length
         ? lines.length === 1
           ? '1 line'

@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from 'preact';
-import type { Tone } from '../store/status.ts';
+import type { Tone } from '@berth/client/status';
 
 export function Icon(props: {
   name: string;

@@ -1,6 +1,6 @@
 import type { ComponentChildren, JSX, Ref } from 'preact';
 import { Icon } from './icon.tsx';
-import type { Tone } from '../store/status.ts';
+import type { Tone } from '@berth/client/status';
 
 /**
  * A row of one line. What opens is one button whose area covers the whole row; the row's own actions are its siblings, above that

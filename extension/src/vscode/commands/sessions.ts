@@ -1,6 +1,6 @@
 import type { Session } from '@berth/contract';
 import * as vscode from 'vscode';
-import { isTurnRunning, isUnread } from '../../common/status.ts';
+import { isTurnRunning, isUnread } from '@berth/client/status';
 import { nextInNeed } from '../../common/tree.ts';
 import type { ChatPanels } from '../chat-panels.ts';
 import {
