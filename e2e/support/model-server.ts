@@ -1,19 +1,14 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
-import { setTimeout as pause } from 'node:timers/promises';
+import { chat } from './model/chat.ts';
+import { messages } from './model/messages.ts';
+import { decide, isObject, type Json } from './model/mind.ts';
+import type { Protocol, Send } from './model/protocol.ts';
+import { responses } from './model/responses.ts';
 
 /**
- * A model without a mind, for tests: it speaks chat/completions and responses with the fewest events that the real agents need, and the
- * last user message tells it what to do:
- *
- *   SHELL <command>        one call of the agent's shell tool, then "Done: <output>"
- *   WRITE <path> <text>    one call of the agent's write tool (or its shell), then "Done: …"
- *   STREAM <n> [<ms>]      the words w1 … wn
- *   HANG                   a first word, then nothing
- *   RECALL                 every user message that it was sent
- *   anything else          "You said: …"
- *
- * A request without tools asks for a title and gets one. A model named `fault-<status>` answers that status.
+ * A model without a mind, for tests, by every protocol that an agent of ours speaks; what a prompt makes it do stands in `model/mind.ts`. A model named
+ * `fault-<status>` answers that status.
  */
 export interface ModelRequest {
   path: string;
@@ -27,182 +22,11 @@ export interface ModelServer {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-type Answer =
-  | { kind: 'text'; words: string[]; everyMs: number; hang: boolean }
-  | { kind: 'tool'; name: string; args: Record<string, unknown> };
-
-interface Message {
-  role: 'user' | 'tool' | 'other';
-  text: string;
-}
-interface Asked {
-  messages: Message[];
-  tools: string[];
-}
-
-type Json = Record<string, unknown>;
-const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null;
-const list = (value: unknown): Json[] => (Array.isArray(value) ? value.filter(isObject) : []);
-const textOf = (content: unknown): string => {
-  if (typeof content === 'string') return content;
-  return list(content)
-    .map((part) => (typeof part['text'] === 'string' ? part['text'] : ''))
-    .join('\n');
+const protocols: readonly Protocol[] = [chat, responses, messages];
+/** How many tokens a prompt has, which some agents ask; the answers of the tests do not depend on it. */
+const counts: Record<string, Json> = {
+  count_tokens: { input_tokens: 100 },
 };
-
-function readChat(body: Json): Asked {
-  return {
-    messages: list(body['messages']).map((message) => ({
-      role: message['role'] === 'user' ? 'user' : message['role'] === 'tool' ? 'tool' : 'other',
-      text: textOf(message['content']),
-    })),
-    tools: list(body['tools']).map((tool) =>
-      isObject(tool['function']) ? String(tool['function']['name']) : '',
-    ),
-  };
-}
-function readResponses(body: Json): Asked {
-  return {
-    messages: list(body['input']).map((item) => {
-      if (item['type'] === 'function_call_output')
-        return { role: 'tool', text: textOf(item['output']) };
-      return { role: item['role'] === 'user' ? 'user' : 'other', text: textOf(item['content']) };
-    }),
-    tools: list(body['tools']).map((tool) => String(tool['name'])),
-  };
-}
-
-const shells: Record<string, (command: string) => Json> = {
-  exec_command: (cmd) => ({ cmd }),
-  bash: (command) => ({ command, description: 'as the test asked' }),
-  Bash: (command) => ({ command, description: 'as the test asked' }),
-  run_shell_command: (command) => ({ command }),
-};
-
-/** Codex without an inner sandbox runs a command only after asking, and asks only when the model wants it to. */
-const restricted = (messages: readonly Message[]): boolean =>
-  messages
-    .flatMap((message) => message.text.match(/permission_profile type="\w+"/g) ?? [])
-    .at(-1)
-    ?.includes('managed') ?? false;
-const escalated = { sandbox_permissions: 'require_escalated', justification: 'as the test asked' };
-
-function callShell({ tools, messages }: Asked, command: string): Answer {
-  const name = tools.find((tool) => Object.hasOwn(shells, tool));
-  const args = name === undefined ? undefined : shells[name]?.(command);
-  if (name === undefined || args === undefined)
-    return text(`I have no shell among: ${tools.join(', ')}`);
-  const asking = name === 'exec_command' && restricted(messages) ? escalated : {};
-  return { kind: 'tool', name, args: { ...args, ...asking } };
-}
-const text = (whole: string, everyMs = 0, hang = false): Answer => ({
-  kind: 'text',
-  words: whole.match(/\s*\S+/g) ?? [''],
-  everyMs,
-  hang,
-});
-
-/** Pure: what to answer. */
-export function decide(asked: Asked): Answer {
-  const { messages, tools } = asked;
-  if (tools.length === 0) return text('A title');
-  const lastUser = messages.findLastIndex((message) => message.role === 'user');
-  const result = messages.slice(lastUser + 1).find((message) => message.role === 'tool');
-  if (result !== undefined) return text(`Done: ${result.text}`);
-  const prompt = messages[lastUser]?.text ?? '';
-  const [, verb, rest = ''] =
-    /^\s*(SHELL|WRITE|STREAM|HANG|RECALL)\b[ \t]*(.*)$/m.exec(prompt) ?? [];
-  const [first = '', ...more] = rest.split(' ');
-  switch (verb) {
-    case 'SHELL':
-      return callShell(asked, rest);
-    case 'WRITE':
-      return tools.includes('write')
-        ? { kind: 'tool', name: 'write', args: { filePath: first, content: more.join(' ') } }
-        : callShell(asked, `printf %s '${more.join(' ')}' > '${first}'`);
-    case 'STREAM':
-      return text(
-        Array.from({ length: Number(first) }, (_, n) => `w${n + 1}`).join(' '),
-        Number(more[0] ?? 5),
-      );
-    case 'HANG':
-      return text('holding', 0, true);
-    case 'RECALL':
-      return text(
-        messages
-          .filter((message) => message.role === 'user')
-          .map((message) => message.text)
-          .join(' ¦ '),
-      );
-    default:
-      return text(`You said: ${prompt}`);
-  }
-}
-
-type Send = (data: unknown) => void;
-let calls = 0;
-
-async function answerChat(answer: Answer, send: Send, gone: AbortSignal): Promise<void> {
-  const choose = (delta: Json, finish: string | null = null): void =>
-    send({
-      id: 'chat-1',
-      object: 'chat.completion.chunk',
-      choices: [{ index: 0, delta, finish_reason: finish }],
-    });
-  choose({ role: 'assistant' });
-  if (answer.kind === 'tool') {
-    const id = `call_${++calls}`;
-    const called = { name: answer.name, arguments: '' };
-    choose({ tool_calls: [{ index: 0, id, type: 'function', function: called }] });
-    choose({ tool_calls: [{ index: 0, function: { arguments: JSON.stringify(answer.args) } }] });
-    choose({}, 'tool_calls');
-  } else {
-    for (const word of answer.words) {
-      choose({ content: word });
-      if (answer.everyMs > 0) await pause(answer.everyMs, undefined, { signal: gone });
-    }
-    if (answer.hang) await pause(2 ** 31 - 1, undefined, { signal: gone });
-    choose({}, 'stop');
-  }
-  send({
-    id: 'chat-1',
-    object: 'chat.completion.chunk',
-    choices: [],
-    usage: { prompt_tokens: 100, completion_tokens: 20, total_tokens: 120 },
-  });
-  send('[DONE]');
-}
-
-async function answerResponses(answer: Answer, send: Send, gone: AbortSignal): Promise<void> {
-  const id = `resp_${++calls}`;
-  send({ type: 'response.created', response: { id } });
-  let item: Json;
-  if (answer.kind === 'tool') {
-    item = {
-      type: 'function_call',
-      id: `fc_${calls}`,
-      call_id: `call_${calls}`,
-      name: answer.name,
-      arguments: JSON.stringify(answer.args),
-      status: 'completed',
-    };
-  } else {
-    const itemId = `msg_${calls}`;
-    const empty = { type: 'message', id: itemId, role: 'assistant', content: [] };
-    send({ type: 'response.output_item.added', output_index: 0, item: empty });
-    for (const delta of answer.words) {
-      const at = { item_id: itemId, output_index: 0, content_index: 0 };
-      send({ type: 'response.output_text.delta', ...at, delta });
-      if (answer.everyMs > 0) await pause(answer.everyMs, undefined, { signal: gone });
-    }
-    if (answer.hang) await pause(2 ** 31 - 1, undefined, { signal: gone });
-    const content = [{ type: 'output_text', text: answer.words.join(''), annotations: [] }];
-    item = { ...empty, content };
-  }
-  send({ type: 'response.output_item.done', output_index: 0, item });
-  const usage = { input_tokens: 100, output_tokens: 20, total_tokens: 120 };
-  send({ type: 'response.completed', response: { id, usage } });
-}
 
 async function readBody(request: IncomingMessage): Promise<Json> {
   const chunks: Buffer[] = [];
@@ -216,35 +40,44 @@ export async function startModelServer(): Promise<ModelServer> {
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = new URL(request.url ?? '/', 'http://model').pathname;
-    const protocol = path.endsWith('/chat/completions')
-      ? { read: readChat, answer: answerChat }
-      : path.endsWith('/responses')
-        ? { read: readResponses, answer: answerResponses }
-        : null;
-    if (request.method !== 'POST' || protocol === null) {
-      response.writeHead(404, { 'content-type': 'application/json' });
-      response.end(JSON.stringify({ error: { message: `no route ${path}`, type: 'not_found' } }));
+    const json = (status: number, body: unknown): void => {
+      response.writeHead(status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(body));
+    };
+    const counted = counts[/[/:](\w+)$/.exec(path)?.[1] ?? ''];
+    const protocol = protocols.find((each) => each.takes(path));
+    if (request.method === 'POST' && counted !== undefined) {
+      json(200, counted);
+      return;
+    }
+    if (request.method !== 'POST' || protocol === undefined) {
+      json(404, { error: { message: `no route ${path}`, type: 'not_found' } });
       return;
     }
     const body = await readBody(request);
     requests.push({ path, headers: request.headers, body });
-    const fault = /^fault-(\d{3})$/.exec(String(body['model']).split('/').at(-1) ?? '');
+    const model = protocol.model?.(path) ?? String(body['model']);
+    const fault = /^fault-(\d{3})$/.exec(model.split('/').at(-1) ?? '');
     if (fault?.[1] !== undefined) {
-      response.writeHead(Number(fault[1]), { 'content-type': 'application/json' });
-      response.end(JSON.stringify({ error: { message: 'as the test asked', type: 'fault' } }));
+      json(Number(fault[1]), { error: { message: 'as the test asked', type: 'fault' } });
+      return;
+    }
+    const wanted = decide(protocol.read(body));
+    const streams = protocol.streams?.(path) ?? body['stream'] === true;
+    if (!streams && protocol.whole !== undefined) {
+      json(200, protocol.whole(wanted));
       return;
     }
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     response.writeHead(200, { 'content-type': 'text/event-stream' });
-    const send: Send = (data) => {
-      response.write(`data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`);
+    const send: Send = (data, event) => {
+      const text = typeof data === 'string' ? data : JSON.stringify(data);
+      response.write(`${event === undefined ? '' : `event: ${event}\n`}data: ${text}\n\n`);
     };
-    await protocol
-      .answer(decide(protocol.read(body)), send, gone.signal)
-      .catch((error: unknown) => {
-        if (!gone.signal.aborted) throw error;
-      });
+    await protocol.stream(wanted, send, gone.signal).catch((error: unknown) => {
+      if (!gone.signal.aborted) throw error;
+    });
     response.end();
   }
 
