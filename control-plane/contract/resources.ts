@@ -92,6 +92,8 @@ export const session = z.object({
   statusSince: timestamp,
   sandbox: sandboxView,
   currentTurnId: z.optional(uuid),
+  /** Somebody asked the running turn to stop, and it has not ended yet. */
+  cancelRequestedAt: z.optional(timestamp),
   queued: z.int(),
   waitingApprovals: z.int(),
   unreadSeq: seq,

@@ -47,6 +47,7 @@ async function stateStatus(core: Core, owned: Owned, state: SessionState): Promi
     phaseDetail: state.phase_detail,
     turn: state.turn,
     queued: state.queued,
+    holder: state.holder,
     waitingApprovals: state.waiting_approvals,
     silentMs: now - owned.heardAt,
     unreachableMs: owned.missedAt === null ? 0 : now - owned.missedAt,

@@ -11,6 +11,8 @@ export interface SessionFacts {
   /** The turn that holds the queue. */
   readonly turn: TurnState | null;
   readonly queued: number;
+  /** While the agent's own terminal has the conversation, the queue waits. */
+  readonly holder: 'chat' | 'terminal';
   readonly waitingApprovals: number;
   /** Since the runner last said anything. */
   readonly silentMs: number;
@@ -82,5 +84,6 @@ function atWork(facts: SessionFacts): Status {
       : { status: 'running', reason: null };
   }
   // The next message of the queue is about to be sent: no moment of idleness between two turns.
-  return { status: facts.queued > 0 ? 'running' : 'idle', reason: null };
+  const due = facts.queued > 0 && facts.holder === 'chat';
+  return { status: due ? 'running' : 'idle', reason: null };
 }

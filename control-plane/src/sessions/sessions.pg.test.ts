@@ -383,6 +383,12 @@ test('a turn that ends takes its open questions and its open texts with it, once
   const approvalId = randomUUID();
   const option = { optionId: 'yes', name: 'Yes', kind: 'allow_once' };
   runner.say(id, 'approval.requested', { approvalId, title: 'May I?', options: [option] }, turnId);
+  await until('running', async () => (await feature.sessions.get(actor, id)).status === 'waiting');
+  expect(await feature.sessions.get(actor, id)).not.toHaveProperty('cancelRequestedAt');
+  const { cancelRequestedAt } = await feature.sessions.cancel(actor, id);
+  expect(cancelRequestedAt).toBeDefined();
+  // Asked twice: since the first time.
+  expect(await feature.sessions.cancel(actor, id)).toMatchObject({ cancelRequestedAt });
   runner.say(id, 'turn.ended', { turnId, state: 'cancelled', stopReason: 'cancelled' }, turnId);
   runner.say(id, 'approval.resolved', { approvalId, state: 'superseded' }, turnId);
   const turn = await feature.turns.ended(actor, id, turnId, AbortSignal.timeout(5_000));
@@ -390,6 +396,7 @@ test('a turn that ends takes its open questions and its open texts with it, once
   const journal = runner.journal(id);
   await until('all acknowledged', () => journal.acked === journal.items.length);
   await until('idle', async () => (await feature.sessions.get(actor, id)).status === 'idle');
+  expect(await feature.sessions.get(actor, id)).not.toHaveProperty('cancelRequestedAt');
   const events = await world.events(id);
   expect(events.filter((e) => e.kind === 'approval.resolved')).toHaveLength(1);
   expect(events.filter((e) => e.kind === 'message')).toHaveLength(1);
@@ -644,6 +651,8 @@ test('while the agent’s own terminal holds the conversation, the chat waits', 
   const { turn } = await feature.turns.create(actor, id, { id: turnId, prompt: text('later') });
   expect(turn.state).toBe('queued');
   expect(runner.turns).toEqual([]);
+  // Nothing works, so nothing is said to.
+  expect(await feature.sessions.get(actor, id)).toMatchObject({ status: 'idle', queued: 1 });
   runner.say(id, 'agent.session', { agentSessionId: 'c', holder: 'chat' });
   await until('sent', () => runner.delivered.includes(turnId));
   // An agent without a model says itself what it used.

@@ -17,6 +17,7 @@ export interface SessionRow {
   phase_detail: string | null;
   isolated: boolean;
   current_turn_id: string | null;
+  cancel_requested_at: Date | null;
   mode: string;
   model: string | null;
   holder: 'chat' | 'terminal';
@@ -42,6 +43,7 @@ const columns = `s.id, s.team_id, s.agent_id, a.name as agent_name, s.title, s.s
   s.phase, s.phase_detail, s.isolated, s.current_turn_id, s.mode, s.model, s.holder, s.changes, s.input_tokens::float8 as input_tokens,
   s.output_tokens::float8 as output_tokens, trim_scale(s.cost_usd)::text as cost_usd, trim_scale(s.budget_limit_usd)::text as budget_limit_usd,
   s.created_by_id, s.created_by_name, s.created_at, s.archived_at, s.version,
+  (select t.cancel_requested_at from turn t where t.session_id = s.id and t.id = s.current_turn_id) as cancel_requested_at,
   (select count(1)::int from turn t where t.session_id = s.id and t.state = 'queued') as queued,
   (select count(1)::int from approval p where p.session_id = s.id and p.state = 'waiting') as waiting_approvals,
   coalesce((select r.seq from session_read r where r.session_id = s.id and r.user_id = $2), 0)::float8 as read_seq,
@@ -80,6 +82,9 @@ export function sessionView(row: SessionRow): Session {
     version: row.version,
     ...(reason === null ? {} : { reason }),
     ...(current_turn_id === null ? {} : { currentTurnId: current_turn_id }),
+    ...(row.cancel_requested_at === null
+      ? {}
+      : { cancelRequestedAt: row.cancel_requested_at.toISOString() }),
     ...(model === null ? {} : { model }),
     ...(changes === null || changes === undefined ? {} : { changes }),
     ...(budget_limit_usd === null

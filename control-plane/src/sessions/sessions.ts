@@ -4,7 +4,7 @@ import type { Actor } from '../identity/index.ts';
 import { advance } from './advance.ts';
 import type { Binding } from './binding.ts';
 import { createSession } from './create-session.ts';
-import type { Core } from './core.ts';
+import { changed, type Core } from './core.ts';
 import { deliveryId } from './delivery.ts';
 import { exportMarkdown } from './markdown.ts';
 import type { EventReader } from './log/replay.ts';
@@ -111,9 +111,10 @@ export function createSessionsService(
     unarchive: (actor, id) => intend(actor, id, { archivedAt: null }),
     async cancel(actor, id) {
       await row(actor, id);
-      await core.owner.run(id, async () => {
+      await core.owner.run(id, async (owned) => {
         for (const turn of await requestCancel(pool, id, new Date(core.clock.now())))
           core.runner.cancel(id, deliveryId(turn));
+        changed(core, owned);
       });
       return view(actor, id);
     },
