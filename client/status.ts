@@ -12,6 +12,18 @@ export interface StatusSign {
 export const isUnread = (session: Session): boolean => session.lastSeq > session.unreadSeq;
 export const isTurnRunning = (session: Session): boolean =>
   session.status === 'running' || session.status === 'stalled' || session.status === 'waiting';
+/** Nobody knows whether the last message reached the agent: a person has to say what became of it. */
+export const isDeliveryUnknown = (session: Session): boolean =>
+  session.status === 'waiting' &&
+  session.reason !== undefined &&
+  session.reason !== 'approval' &&
+  session.reason !== 'budget';
+/** Somebody asked the turn to stop, and the agent has not answered yet. */
+export const isStopping = (session: Session): boolean =>
+  session.cancelRequestedAt !== undefined && isTurnRunning(session);
+/** The agent's own terminal has the conversation, and nothing about the session is more pressing. */
+export const isInTerminal = (session: Session): boolean =>
+  session.holder === 'terminal' && session.status === 'idle';
 export const needsYou = (session: Session): boolean =>
   session.archivedAt === undefined &&
   (session.status === 'waiting' || session.status === 'stalled');
@@ -30,7 +42,9 @@ const signs = {
 } as const satisfies Record<Session['status'], StatusSign>;
 
 /** Icon, colour and group of a session's status, the same on every face; each adds its own words. */
-export const statusSign = (session: Session): StatusSign =>
-  session.status === 'idle' && isUnread(session)
+export function statusSign(session: Session): StatusSign {
+  if (isInTerminal(session)) return { icon: 'terminal', tone: 'running', group: 'idle' };
+  return session.status === 'idle' && isUnread(session)
     ? { icon: 'circle-filled', tone: 'running', group: 'idle' }
     : signs[session.status];
+}
