@@ -51,6 +51,17 @@ const lines: Line[] = [
     180,
     { reason: 'budget' },
   ],
+  [
+    'waiting',
+    'Compare the latency with last week',
+    'checkout-fixer',
+    'Mara Lindqvist',
+    null,
+    '0.38',
+    41,
+    41,
+    { reason: 'it is not known whether the last message arrived' },
+  ],
   ['stalled', 'Backfill tax ids', 'billing-migrator', 'Jonas Okafor', [64, 0], '1.12', 5, 5],
   [
     'running',
@@ -306,6 +317,15 @@ export function createFixtureDesk(empty: boolean): Desk {
     decided: async () =>
       approvals.map((approval, index) => decided(approval, index ? 'no' : 'always')),
     decide: async (approval, optionId) => decided(approval, optionId),
+    approval: async (id) => decided(approvals.find((one) => one.id === id) as Approval, 'once'),
+    unknownTurn: async (sessionId) => ({
+      id: uuid(800),
+      sessionId,
+      state: 'unknown',
+      prompt: [{ type: 'text', text: 'Run the load test against staging' }],
+      createdAt: ago(41),
+    }),
+    settle: async () => undefined,
     reconnect: () => undefined,
     chatHost: () => {
       const scene = scenes['chat-approval']?.();

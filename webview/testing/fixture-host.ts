@@ -39,7 +39,6 @@ export function createFixtureHost(scene: Scene): Host & {
       sendKey: 'enter',
       isolated: true,
       editor: true,
-      models: ['claude-sonnet-4-5', 'gpt-5-codex'],
       ...scene.hello,
     }),
     openSession: ({ knownSeq }: { knownSeq?: number }) => {
@@ -55,6 +54,7 @@ export function createFixtureHost(scene: Scene): Host & {
         hasOlder: after > 0,
         turns: [],
         context: [],
+        models: ['claude-sonnet-4-5', 'gpt-5-codex'],
       };
     },
     page: ({ before, limit }: { before: number; limit: number }) => {

@@ -3,6 +3,7 @@ import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { useChat, useOpen } from '../chat/context.ts';
 import { countsOf, DiffView } from '../transcript/tool-row.tsx';
+import { Refused } from '../ipc/index.ts';
 import type { AskEntry, EndEntry, ToolEntry } from '../store/entries.ts';
 import { clockTime } from '@berth/client/words';
 import { inWorkspace } from '../store/format.ts';
@@ -10,11 +11,13 @@ import { toolObject } from '../store/tool-words.ts';
 import { Button } from '../ui/button.tsx';
 import { Icon, LineCounts, LinkButton } from '../ui/icon.tsx';
 import { Line } from '../ui/line.tsx';
+import { answers, deliveryWords, whyUnknown } from './delivery.ts';
 import {
   askCommand,
   askTitle,
   decidedTitle,
   isRejection,
+  lateTitle,
   newFacts,
   optionWords,
   primaryOption,
@@ -136,6 +139,8 @@ export function AskRow(props: {
   const { chat } = useChat();
   const [open, setOpen] = useOpen(ask.id, false);
   const [note, setNote] = useState<string | null>(null);
+  /** This person pressed a button, and somebody else had been faster. */
+  const [late, setLate] = useState(false);
   const root = useRef<HTMLDivElement>(null);
   const row = useRef<HTMLButtonElement>(null);
   const hadFocus = useRef(false);
@@ -164,7 +169,7 @@ export function AskRow(props: {
         <Line
           icon={ask.state === 'expired' ? 'clockface' : denied ? 'circle-slash' : 'pass'}
           tone={denied ? 'off' : 'ok'}
-          what={decidedTitle(ask)}
+          what={late ? lateTitle(ask) : decidedTitle(ask)}
           object={tool ? toolObject(tool) : ask.title}
           meta={[who, clockTime(ask.resolvedAt ?? ask.at)].filter(Boolean).join(', ')}
           open={open}
@@ -197,14 +202,17 @@ export function AskRow(props: {
               canDecide={canDecide}
               onDecide={(optionId) => {
                 hadFocus.current = root.current?.contains(document.activeElement) === true;
-                return chat.attempt(
-                  chat.host.decide({
-                    approvalId: ask.approvalId,
-                    optionId,
-                    revision: ask.revision,
-                    ...(note?.trim() ? { note: note.trim() } : {}),
-                  }),
-                );
+                const decision = chat.host.decide({
+                  approvalId: ask.approvalId,
+                  optionId,
+                  revision: ask.revision,
+                  ...(note?.trim() ? { note: note.trim() } : {}),
+                });
+                decision.catch((error: unknown) => {
+                  if (error instanceof Refused && error.refusal.code === 'already-decided')
+                    setLate(true);
+                });
+                return chat.attempt(decision);
               }}
             />
             <span class="grow" />
@@ -239,14 +247,6 @@ export function UnknownRow(props: { entry: EndEntry; canDecide: boolean }): JSX.
   const ready = useGrace(entry.id);
   const [pressed, setPressed] = useState<string | null>(null);
   const sessionId = chat.state.get().sessionId;
-  const answers = [
-    ['resend', 'Send again'],
-    ['arrived', 'It arrived'],
-    ['drop', 'Drop the message'],
-  ] as const;
-  const why =
-    entry.error?.detail ??
-    'The sandbox was replaced while the message was on its way, and the agent’s own record cannot be read.';
   return (
     <AskCard
       id={entry.id}
@@ -282,7 +282,7 @@ export function UnknownRow(props: { entry: EndEntry; canDecide: boolean }): JSX.
         </>
       }
     >
-      <p>{`${why} If it did arrive, sending it again runs the work twice.`}</p>
+      <p>{`${whyUnknown(entry)} ${deliveryWords}`}</p>
     </AskCard>
   );
 }

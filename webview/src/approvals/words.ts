@@ -80,6 +80,14 @@ export function decidedTitle(ask: Pick<AskEntry, 'state' | 'options' | 'optionId
   return shared(option, ask.options) ? `Answered: ${option.name}` : decidedWords[option.kind];
 }
 
+/** For whoever pressed a button when somebody else had been faster. */
+export function lateTitle(ask: Pick<AskEntry, 'state' | 'options' | 'optionId'>): string {
+  const title = decidedTitle(ask);
+  return ask.state === 'decided'
+    ? `Already answered: ${title.charAt(0).toLowerCase()}${title.slice(1)}`
+    : title;
+}
+
 /** Facts that the title and the command have not said already. */
 export function newFacts(
   ask: Pick<AskEntry, 'facts' | 'title'>,

@@ -1,15 +1,15 @@
 import type { JSX } from 'preact';
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { Composer } from '../composer/composer.tsx';
 import { heldBy, replacesComposer } from '../composer/held-by.ts';
+import { historyOf } from '../composer/history.ts';
 import { HeldLine } from '../composer/held.tsx';
 import { Header } from '../header/header.tsx';
 import { Plan } from '../plan/plan.tsx';
 import { Queue } from '../queue/queue.tsx';
 import type { Chat } from '../store/chat.ts';
 import { useObservable } from '../store/observable.ts';
-import { queueOf, type Waiting } from '../store/queue.ts';
-import { isTurnRunning } from '@berth/client/status';
+import { goesAtOnce, queueOf, whyWaiting, type Waiting } from '../store/queue.ts';
 import { Strip } from '../strip/strip.tsx';
 import { Transcript } from '../transcript/transcript.tsx';
 import { Icon, LinkButton } from '../ui/icon.tsx';
@@ -62,19 +62,19 @@ export function ChatView(props: { chat: Chat; newId: () => string; main: boolean
   }, [lastSeq, session?.unreadSeq, state.sessionId]);
 
   const queue = useMemo(
-    () => (transcript ? queueOf(transcript.view, state.turns, state.outgoing) : []),
+    () =>
+      transcript ? queueOf(transcript.queue, transcript.view, state.turns, state.outgoing) : [],
     [transcript, state.turns, state.outgoing],
   );
   // What the agent gets at once stands in the conversation; the queue is what waits for another turn.
   const goesNext =
-    session !== null && !isTurnRunning(session) && !hasOpenTurn(state.transcript?.view.turns)
+    session !== null && goesAtOnce(session) && !hasOpenTurn(transcript?.view.turns)
       ? (queue[0] ?? null)
       : null;
   const waiting = goesNext ? queue.slice(1) : queue;
-  useEffect(() => {
-    if (editing && !queue.some(({ turnId }) => turnId === editing.turnId)) setEditing(null);
-  }, [queue]);
 
+  const me = hello?.me.id ?? null;
+  const history = useCallback(() => historyOf(chat.state.get().rows.entries, me), [chat, me]);
   const connected = state.connection.state === 'connected';
   const held = heldBy(state);
   const Root = main ? 'main' : 'section';
@@ -130,6 +130,7 @@ export function ChatView(props: { chat: Chat; newId: () => string; main: boolean
               <Queue
                 waiting={waiting}
                 offset={goesNext ? 1 : 0}
+                why={whyWaiting(session, hasUnknownTurn(transcript.view.turns))}
                 me={hello.me.id}
                 onEdit={setEditing}
               />
@@ -140,7 +141,7 @@ export function ChatView(props: { chat: Chat; newId: () => string; main: boolean
                 </div>
               ) : null}
               {held && held !== 'read-only' ? (
-                <HeldLine held={held} session={session} team={hello.me.team} />
+                <HeldLine held={held} session={session} view={transcript.view} me={hello.me} />
               ) : null}
               {replacesComposer(held) ? null : (
                 <Composer
@@ -149,8 +150,11 @@ export function ChatView(props: { chat: Chat; newId: () => string; main: boolean
                   view={transcript.view}
                   hello={hello}
                   connected={connected}
+                  models={state.models}
+                  history={history}
                   waiting={waiting}
                   editing={editing}
+                  editingGone={editing !== null && !queue.some(isSame(editing))}
                   onEdit={setEditing}
                   newId={newId}
                   textRef={textRef}
@@ -166,6 +170,14 @@ export function ChatView(props: { chat: Chat; newId: () => string; main: boolean
     </ChatProvider>
   );
 }
+
+const isSame =
+  ({ turnId }: Waiting) =>
+  (other: Waiting): boolean =>
+    other.turnId === turnId;
+
+const hasUnknownTurn = (turns: ReadonlyMap<string, { state: string }>): boolean =>
+  [...turns.values()].some(({ state }) => state === 'unknown');
 
 function hasOpenTurn(turns: ReadonlyMap<string, { state: string }> | undefined): boolean {
   for (const turn of turns?.values() ?? [])

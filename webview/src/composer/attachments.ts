@@ -1,7 +1,9 @@
 import type { ContentBlock } from '@berth/contract';
 
-/** The server takes 20 MiB a message, base64 counted; this leaves room for the text. */
+/** The server takes 20 MiB a message, base64 counted, which makes four bytes of three; this leaves room for the text. */
 export const fileBytesMax = 5 * 1024 * 1024;
+export const messageBytesMax = 14 * 1024 * 1024;
+export const limitWords = 'up to 5 MB each, 14 MB a message';
 const pictures = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp']);
 
 export type Attached = { kind: 'block'; block: ContentBlock } | { kind: 'refused'; words: string };
@@ -37,6 +39,36 @@ export function attachment(name: string, type: string, bytes: Uint8Array): Attac
           : { uri, ...mimeType, blob: toBase64(bytes) },
     },
   };
+}
+
+/** The bytes that a block was made of, roughly: enough to say no before the server does. */
+export function blockBytes(block: ContentBlock): number {
+  switch (block.type) {
+    case 'text':
+      return block.text.length;
+    case 'resource_link':
+      return 0;
+    case 'resource':
+      return block.resource.text?.length ?? ((block.resource.blob?.length ?? 0) * 3) / 4;
+    case 'image':
+      return (block.data.length * 3) / 4;
+  }
+}
+
+/** The blocks that still fit beside those that are there; `refused` names the first one that does not. */
+export function fitting(
+  before: readonly ContentBlock[],
+  added: readonly ContentBlock[],
+): { blocks: ContentBlock[]; refused: string | null } {
+  let bytes = before.reduce((sum, block) => sum + blockBytes(block), 0);
+  const blocks: ContentBlock[] = [];
+  for (const block of added) {
+    bytes += blockBytes(block);
+    if (bytes > messageBytesMax)
+      return { blocks, refused: `${blockName(block)} does not fit: a message holds 14 MB.` };
+    blocks.push(block);
+  }
+  return { blocks, refused: null };
 }
 
 export function blockName(block: ContentBlock): string {

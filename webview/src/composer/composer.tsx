@@ -1,27 +1,40 @@
+import { isTurnRunning } from '@berth/client/status';
 import { plainText, type ContentBlock, type Session } from '@berth/contract';
 import type { JSX, RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { useChat } from '../chat/context.ts';
-import { isTurnRunning } from '@berth/client/status';
-import type { Hello } from '../ipc/index.ts';
-import type { Waiting } from '../store/queue.ts';
+import type { Draft, Hello } from '../ipc/index.ts';
+import { goesAtOnce, type Waiting } from '../store/queue.ts';
 import type { View } from '../store/view.ts';
-import { Icon, IconButton } from '../ui/icon.tsx';
-import { attachment, blockIcon, blockName } from './attachments.ts';
+import { Icon, IconButton, LinkButton } from '../ui/icon.tsx';
+import { Attached } from './attached.tsx';
+import { limitWords } from './attachments.ts';
+import { atDraft, recall } from './history.ts';
 import { Pickers } from './pickers.tsx';
+import { StopButton, useStop } from './stop.tsx';
 import { SuggestionList, useSuggestions, type Suggestion } from './suggestions.tsx';
 import { triggerAt } from './trigger.ts';
+import { useAttach } from './use-attach.ts';
 import { emptyDraft, useDraft } from './use-draft.ts';
 
 const heightMax = 10 * 20 + 12;
+const draftOf = (prompt: readonly ContentBlock[]): Draft => ({
+  text: plainText(prompt.filter((block) => block.type === 'text')),
+  blocks: prompt.filter((block) => block.type !== 'text'),
+});
 
 export function Composer(props: {
   session: Session;
   view: View;
   hello: Hello;
+  models: readonly string[];
   connected: boolean;
+  /** The messages that this person sent before, newest first. */
+  history: () => readonly string[];
   waiting: readonly Waiting[];
   editing: Waiting | null;
+  /** It is no longer in the queue: the agent has it, or somebody withdrew it. */
+  editingGone: boolean;
   onEdit: (message: Waiting | null) => void;
   newId: () => string;
   textRef: RefObject<HTMLTextAreaElement | null>;
@@ -32,26 +45,41 @@ export function Composer(props: {
   const [draft, change] = useDraft(chat, sessionId);
   const [edited, setEdited] = useState(emptyDraft);
   const shown = editing ? edited : draft;
-  const put = (next: typeof draft) => (editing ? setEdited(next) : change(() => next));
+  const put = (next: (now: Draft) => Draft) => (editing ? setEdited(next) : change(next));
+  const { refused, setRefused, attachFrom } = useAttach(shown, put);
+  const stopping = useStop(session, connected);
   const [cursor, setCursor] = useState(0);
   const [closed, setClosed] = useState(false);
   const [active, setActive] = useState(0);
-  const [refused, setRefused] = useState<string | null>(null);
+  const [over, setOver] = useState(false);
+  const recalled = useRef(atDraft);
   const files = useRef<HTMLInputElement>(null);
   const trigger = closed ? null : triggerAt(shown.text, cursor);
   const suggestions = useSuggestions(trigger, view.commands);
-  const running = isTurnRunning(session);
+  const { items } = suggestions;
   const empty = shown.text.trim() === '' && shown.blocks.length === 0;
 
   useEffect(() => {
     if (!editing) return;
-    const texts = editing.prompt.filter((block) => block.type === 'text');
-    setEdited({
-      text: plainText(texts),
-      blocks: editing.prompt.filter((block) => block.type !== 'text'),
-    });
+    setEdited(draftOf(editing.prompt));
     textRef.current?.focus();
   }, [editing?.turnId]);
+  /** What was changed in a message that can no longer be changed is not lost: it stands there as the next one. */
+  const keepEdited = (): void => {
+    if (!editing) return;
+    const was = draftOf(editing.prompt);
+    if (edited.text !== was.text || edited.blocks.length !== was.blocks.length) {
+      change((now) => ({
+        text: [edited.text, now.text].filter(Boolean).join('\n'),
+        blocks: edited.blocks.concat(now.blocks),
+      }));
+      setRefused('That message no longer waits. What you wrote stands here as a new one.');
+    }
+    onEdit(null);
+  };
+  useEffect(() => {
+    if (props.editingGone) keepEdited();
+  }, [props.editingGone]);
   useLayoutEffect(() => {
     const element = textRef.current;
     if (!element) return;
@@ -60,22 +88,33 @@ export function Composer(props: {
   }, [shown.text]);
   useEffect(() => setActive(0), [trigger?.query, trigger?.kind]);
 
+  const write = (text: string): void => {
+    put((now) => ({ ...now, text }));
+    setCursor(text.length);
+  };
   const take = (item: Suggestion): void => {
     if (!trigger) return;
     const before = shown.text.slice(0, trigger.from);
     const after = shown.text.slice(trigger.to);
-    if (item.uri === null) put({ ...shown, text: `${item.label} ${after.trimStart()}` });
-    else
-      put({
-        text: `${before}${after}`,
-        blocks: [...shown.blocks, { type: 'resource_link', uri: item.uri, name: item.label }],
-      });
-    setClosed(true);
     textRef.current?.focus();
+    // A folder is a step on the way to a file.
+    if (item.uri !== null && item.label.endsWith('/')) {
+      write(`${before}@${item.label}${after}`);
+      setCursor(before.length + 1 + item.label.length);
+      return;
+    }
+    setClosed(true);
+    if (item.uri === null) write(`/${item.id} ${after.trimStart()}`);
+    else {
+      const block = { type: 'resource_link' as const, uri: item.uri, name: item.label };
+      put((now) => ({ text: `${before}${after}`, blocks: [...now.blocks, block] }));
+    }
   };
 
   const send = async (): Promise<void> => {
     if (empty || !connected) return;
+    setRefused(null);
+    recalled.current = atDraft;
     const text = shown.text.trim();
     const prompt: ContentBlock[] = [
       ...(text === '' ? [] : [{ type: 'text' as const, text }]),
@@ -95,113 +134,109 @@ export function Composer(props: {
         blocks: before.blocks.concat(now.blocks),
       }));
   };
-
-  const attach = async (list: readonly File[]): Promise<void> => {
-    setRefused(null);
-    const blocks: ContentBlock[] = [];
-    for (const file of list) {
-      const result = attachment(file.name, file.type, new Uint8Array(await file.arrayBuffer()));
-      if (result.kind === 'block') blocks.push(result.block);
-      else setRefused(result.words);
-    }
-    if (blocks.length > 0) change((now) => ({ ...now, blocks: now.blocks.concat(blocks) }));
+  const submit = (): void => {
+    send().catch((error: unknown) => setRefused(String(error)));
   };
-  const attachFrom = (list: FileList | undefined | null): boolean => {
-    if (!list || list.length === 0) return false;
-    attach([...list]).catch((error: unknown) => setRefused(String(error)));
+
+  const onSuggestionKey = (event: KeyboardEvent): boolean => {
+    const item = items[active];
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (event.key === 'Escape' && (items.length > 0 || suggestions.note !== null)) setClosed(true);
+    else if (step && item) setActive((active + step + items.length) % items.length);
+    else if ((event.key === 'Enter' || event.key === 'Tab') && item && !event.shiftKey) take(item);
+    else return false;
     return true;
   };
-
+  const onArrow = (key: 'ArrowUp' | 'ArrowDown'): boolean => {
+    if (editing) return false;
+    const last = waiting.findLast((message) => !message.leaving);
+    if (key === 'ArrowUp' && shown.text === '' && recalled.current.at < 0 && last) {
+      onEdit(last);
+      return true;
+    }
+    const step = recall(props.history(), recalled.current, shown.text, key);
+    if (step === null) return false;
+    recalled.current = step.recall;
+    write(step.text);
+    return true;
+  };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.isComposing) return;
-    if (suggestions.length > 0) {
-      const item = suggestions[active];
-      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-      if (step) setActive((active + step + suggestions.length) % suggestions.length);
-      else if ((event.key === 'Enter' || event.key === 'Tab') && item) take(item);
-      else if (event.key === 'Escape') setClosed(true);
-      else return;
-      event.preventDefault();
-      return;
-    }
     const control = event.ctrlKey || event.metaKey;
     const sends = hello.sendKey === 'ctrlEnter' ? control : !event.shiftKey && !control;
-    if (event.key === 'Enter' && sends) {
+    if (onSuggestionKey(event)) event.preventDefault();
+    else if (event.key === 'Enter' && sends) {
       event.preventDefault();
-      send().catch((error: unknown) => setRefused(String(error)));
+      submit();
     } else if (event.key === 'Escape' && editing) {
       event.preventDefault();
       onEdit(null);
-    } else if (event.key === 'ArrowUp' && shown.text === '' && !editing) {
-      const last = waiting.findLast((message) => !message.leaving);
-      if (!last) return;
-      event.preventDefault();
-      onEdit(last);
+    } else if (event.key === 'Escape') {
+      if (stopping.escape()) event.preventDefault();
+    } else if ((event.key === 'ArrowUp' || event.key === 'ArrowDown') && !event.altKey) {
+      if (onArrow(event.key)) event.preventDefault();
     }
   };
 
-  const verb = editing ? 'save' : running ? 'queue' : 'send';
+  const queues = isTurnRunning(session) || !goesAtOnce(session);
+  const verb = editing ? 'save' : queues ? 'queue' : 'send';
   const key = hello.sendKey === 'ctrlEnter' ? 'Ctrl+Enter' : 'Enter';
-  const hint = connected ? `${key} to ${verb}` : 'Kept here until the connection is back';
-  const label = editing ? 'Save message' : running ? 'Queue message' : 'Send';
+  const hint = stopping.armed
+    ? 'Press Esc again to stop this turn'
+    : connected
+      ? `${key} to ${verb}`
+      : 'Kept here until the connection is back';
+  const label = editing ? 'Save message' : queues ? 'Queue message' : 'Send';
   return (
     <form
-      class="composer"
+      class={`composer${over ? ' composer--over' : ''}`}
       aria-label="Message"
       data-region="composer"
       onSubmit={(event) => {
         event.preventDefault();
-        send().catch((error: unknown) => setRefused(String(error)));
+        submit();
       }}
-      onDragOver={(event) => event.preventDefault()}
+      onDragOver={(event) => {
+        if (!event.dataTransfer?.types.includes('Files')) return;
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
       onDrop={(event) => {
+        setOver(false);
         if (attachFrom(event.dataTransfer?.files)) event.preventDefault();
       }}
     >
-      {suggestions.length > 0 ? (
-        <SuggestionList id="suggest" items={suggestions} active={active} onTake={take} />
-      ) : null}
+      <SuggestionList id="suggest" suggestions={suggestions} active={active} onTake={take} />
       {editing ? (
         <div class="composer__note">
           <span class="grow">Editing a waiting message</span>
-          <button type="button" class="link" onClick={() => onEdit(null)}>
-            Cancel
-          </button>
+          <LinkButton onPress={() => onEdit(null)}>Cancel</LinkButton>
         </div>
       ) : null}
-      {shown.blocks.length > 0 ? (
-        <div class="chips">
-          {shown.blocks.map((block, index) => (
-            <span key={index} class="chip">
-              <Icon name={blockIcon(block)} />
-              <span class="cut" title={blockName(block)}>
-                {blockName(block)}
-              </span>
-              <button
-                type="button"
-                aria-label={`Remove ${blockName(block)}`}
-                onClick={() =>
-                  put({ ...shown, blocks: shown.blocks.filter((_, at) => at !== index) })
-                }
-              >
-                <Icon name="close" />
-              </button>
-            </span>
-          ))}
-        </div>
-      ) : null}
+      <Attached
+        blocks={shown.blocks}
+        onRemove={(index) =>
+          put((now) => ({ ...now, blocks: now.blocks.filter((_, at) => at !== index) }))
+        }
+      />
       <textarea
         ref={textRef}
         aria-label="Message to the agent"
-        placeholder="Message the agent. @ adds a file, / lists commands."
+        placeholder={
+          over
+            ? `Drop to attach, ${limitWords}.`
+            : 'Message the agent. @ adds a file, / lists commands.'
+        }
         value={shown.text}
-        {...(suggestions.length > 0
+        {...(items.length > 0
           ? { 'aria-controls': 'suggest', 'aria-activedescendant': `suggest-${active}` }
           : {})}
         onInput={(event) => {
+          const { value, selectionStart } = event.currentTarget;
           setClosed(false);
-          setCursor(event.currentTarget.selectionStart);
-          put({ ...shown, text: event.currentTarget.value });
+          setCursor(selectionStart);
+          put((now) => ({ ...now, text: value }));
         }}
         onSelect={(event) => setCursor(event.currentTarget.selectionStart)}
         onKeyDown={onKeyDown}
@@ -226,30 +261,29 @@ export function Composer(props: {
             event.currentTarget.value = '';
           }}
         />
-        <IconButton icon="attach" label="Attach a file" onPress={() => files.current?.click()} />
+        <IconButton
+          icon="attach"
+          label="Attach files or pictures"
+          title={`Attach files or pictures, ${limitWords}`}
+          onPress={() => files.current?.click()}
+        />
         <IconButton
           icon="mention"
           label="Mention a file"
           onPress={() => {
             const gap = shown.text === '' || /\s$/.test(shown.text) ? '' : ' ';
-            const text = `${shown.text}${gap}@`;
-            put({ ...shown, text });
             setClosed(false);
-            setCursor(text.length);
+            write(`${shown.text}${gap}@`);
             textRef.current?.focus();
           }}
         />
-        <Pickers session={session} view={view} models={hello.models} connected={connected} />
+        <Pickers session={session} view={view} models={props.models} connected={connected} />
         <span class="grow" />
-        <span class="hint wide">{hint}</span>
-        {running ? (
-          <IconButton
-            icon="debug-stop"
-            label="Stop this turn"
-            disabled={!connected}
-            onPress={() => chat.attempt(chat.host.cancel({ sessionId }))}
-          />
-        ) : null}
+        <span class={stopping.armed ? 'hint' : 'hint wide'}>{hint}</span>
+        <span class="sr" role="status">
+          {stopping.armed ? hint : ''}
+        </span>
+        <StopButton session={session} canStop={stopping.canStop} onStop={stopping.stop} />
         <button
           type="submit"
           class="ib"

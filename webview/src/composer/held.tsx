@@ -2,15 +2,25 @@ import type { Session } from '@berth/contract';
 import type { ComponentChildren, JSX } from 'preact';
 import { useChat } from '../chat/context.ts';
 import { Button } from '../ui/button.tsx';
-import { Icon } from '../ui/icon.tsx';
+import type { View } from '../store/view.ts';
+import { Icon, LinkButton } from '../ui/icon.tsx';
 import type { Held } from './held-by.ts';
+
+/** Who has the conversation in a terminal: whoever opened the one that is still there. */
+function holderOf(view: View, me: string): string {
+  const terminal = [...view.terminals.values()].findLast(({ kind }) => kind === 'agent');
+  const by = terminal?.by;
+  if (!by) return 'Somebody has';
+  return by.id === me ? 'You have' : `${by.name} has`;
+}
 
 export function HeldLine(props: {
   held: Exclude<Held, null>;
   session: Session;
-  team: string;
+  view: View;
+  me: { id: string; team: string };
 }): JSX.Element {
-  const { held, session, team } = props;
+  const { held, session, view, me } = props;
   const { chat } = useChat();
   const sessionId = session.id;
   const { host, attempt } = chat;
@@ -31,8 +41,13 @@ export function HeldLine(props: {
     case 'terminal':
       return line(
         'terminal',
-        'This conversation is open in a terminal. You can read along.',
-        <Button onPress={() => attempt(host.takeBack({ sessionId }))}>Take it back</Button>,
+        `${holderOf(view, me.id)} this conversation open in a terminal. What you write here waits until it is back.`,
+        <>
+          <LinkButton onPress={() => attempt(host.openTerminal({ sessionId, kind: 'agent' }))}>
+            Open the terminal
+          </LinkButton>
+          <Button onPress={() => attempt(host.takeBack({ sessionId }))}>Take it back</Button>
+        </>,
       );
     case 'signed-out':
       return line(
@@ -70,6 +85,6 @@ export function HeldLine(props: {
         true,
       );
     case 'read-only':
-      return line('eye', `You can read this session. Only members of ${team} can write.`, null);
+      return line('eye', `You can read this session. Only members of ${me.team} can write.`, null);
   }
 }

@@ -52,7 +52,7 @@ export function Pickers(props: {
         <span class="cut">{modeName}</span>
         <Icon name="chevron-down" />
       </Popup>
-      {session.model !== undefined && models.length > 1 ? (
+      {session.model !== undefined ? (
         <Popup
           role="listbox"
           side="above"

@@ -15,10 +15,14 @@ import type {
   Meta,
   PatchAgent,
   Session,
+  SettleTurn,
   Terminal,
+  Turn,
 } from '@berth/contract';
 import { connectionOf, createBrowserHost, type Surroundings } from '../hosts/browser.ts';
 import type { Connection, Hello, Host } from '../ipc/index.ts';
+import { systemClock } from '../clock.ts';
+import { modelsOf } from '../store/models.ts';
 import { createStore, type Observable } from '../store/observable.ts';
 
 export interface DeskState {
@@ -43,6 +47,11 @@ export interface Desk {
   archived(): Promise<readonly Session[]>;
   decided(): Promise<readonly Approval[]>;
   decide(approval: Approval, optionId: string): Promise<Approval>;
+  /** As it is now, whatever became of it. */
+  approval(id: string): Promise<Approval>;
+  /** The message of which nobody knows whether it arrived. */
+  unknownTurn(sessionId: string): Promise<Turn | null>;
+  settle(sessionId: string, turnId: string, answer: SettleTurn['answer']): Promise<unknown>;
   reconnect(): void;
   chatHost(around: Surroundings): Host & { close(): void };
   terminals: {
@@ -114,7 +123,6 @@ export async function openDesk(options: {
     sendKey: 'enter',
     isolated: meta.isolation.isolated,
     editor: false,
-    models: [...new Set(harnesses.flatMap(({ models }) => models ?? []))],
   };
   return {
     state: store,
@@ -143,9 +151,21 @@ export async function openDesk(options: {
     },
     decide: (approval, optionId) =>
       client.approvals.decide(approval.id, { optionId, revision: approval.revision }),
+    approval: (id) => client.approvals.get(id),
+    unknownTurn: async (sessionId) =>
+      (await client.turns.list(sessionId, { state: 'unknown', limit: 1 })).items[0] ?? null,
+    settle: (sessionId, turnId, answer) => client.turns.settle(sessionId, turnId, { answer }),
     reconnect: () => channels.reconnectNow(),
     chatHost: (around) =>
-      createBrowserHost({ client, channels, hello, around, storage: options.storage }),
+      createBrowserHost({
+        client,
+        channels,
+        hello,
+        clock: systemClock,
+        models: (session) => modelsOf(session, store.get().agents, harnesses),
+        around,
+        storage: options.storage,
+      }),
     terminals: {
       list: async (sessionId) =>
         (await client.terminals.list(sessionId)).filter(({ state }) => state === 'open'),

@@ -1,18 +1,19 @@
 import type { Approval } from '@berth/contract';
 import type { JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { OptionButtons } from '../approvals/ask.tsx';
-import { decidedTitle, isRejection } from '../approvals/words.ts';
+import { decidedTitle, isRejection, lateTitle } from '../approvals/words.ts';
 import { millis } from '../clock.ts';
 import { clockTime } from '@berth/client/words';
 import { lately } from '../store/format.ts';
 import { wordsOf } from '../store/chat.ts';
-import { Refused } from '../ipc/index.ts';
-import { refusalOf } from '../hosts/browser.ts';
+import { refusedBy } from '../hosts/browser.ts';
 import { Icon } from '../ui/icon.tsx';
 import { Line } from '../ui/line.tsx';
 import { writeAddress, type Place } from './address.ts';
 import type { Desk, DeskState } from './desk.ts';
+import { inboxOf, questionsOf, waitingCount } from './inbox-items.ts';
+import { QuestionItem } from './question-item.tsx';
 
 /** Oldest first, and never reordered while it is open: what was answered stays where it stood until the person leaves. */
 export function Inbox(props: {
@@ -23,27 +24,44 @@ export function Inbox(props: {
   go: (place: Place, replace?: boolean) => void;
 }): JSX.Element {
   const { desk, state, show, now, go } = props;
-  const held = useRef(new Map<string, Approval>());
+  const [held, setHeld] = useState<ReadonlyMap<string, Approval>>(new Map());
+  const [late, setLate] = useState<ReadonlySet<string>>(new Set());
   const [decided, setDecided] = useState<readonly Approval[] | null>(null);
   const [refusals, setRefusals] = useState<ReadonlyMap<string, string>>(new Map());
-  for (const approval of state.approvals.values()) {
-    if (approval.state === 'waiting' || held.current.has(approval.id))
-      held.current.set(approval.id, approval);
-  }
-  for (const [id, approval] of held.current)
-    if (approval.state === 'waiting' && !state.approvals.has(id))
-      held.current.set(id, { ...approval, state: 'superseded' });
+  const hold = (approval: Approval) =>
+    setHeld((before) => new Map(before).set(approval.id, approval));
+  useEffect(() => {
+    for (const approval of state.approvals.values())
+      if (held.get(approval.id) !== approval) hold(approval);
+    // It left the list: somebody answered it, or the agent no longer waits. What became of it stands in its place.
+    for (const approval of held.values())
+      if (approval.state === 'waiting' && !state.approvals.has(approval.id))
+        desk.approval(approval.id).then(hold, () => hold({ ...approval, state: 'superseded' }));
+  }, [state.approvals]);
   useEffect(() => {
     if (show === 'decided') desk.decided().then(setDecided, () => setDecided([]));
   }, [show, desk]);
-  const list = [...held.current.values()].sort((a, b) => a.createdAt.localeCompare(b.createdAt));
-  const waiting = list.filter((approval) => approval.state === 'waiting').length;
+  const list = inboxOf(
+    new Map([...held, ...state.approvals]).values(),
+    questionsOf(state.sessions.values()),
+  );
+  const waiting = waitingCount(state.approvals.values(), state.sessions.values());
+  const refuse = (id: string, words: string | null) =>
+    setRefusals((before) => {
+      const after = new Map([...before].filter(([other]) => other !== id));
+      return words === null ? after : after.set(id, words);
+    });
   const decide = async (approval: Approval, optionId: string): Promise<void> => {
     try {
-      held.current.set(approval.id, await desk.decide(approval, optionId));
-      setRefusals(new Map([...refusals].filter(([id]) => id !== approval.id)));
+      hold(await desk.decide(approval, optionId));
+      refuse(approval.id, null);
     } catch (error) {
-      setRefusals(new Map(refusals).set(approval.id, wordsOf(new Refused(refusalOf(error)))));
+      const { refusal } = refusedBy(error);
+      if (refusal.code !== 'already-decided') refuse(approval.id, wordsOf(refusedBy(error)));
+      else {
+        setLate((before) => new Set(before).add(approval.id));
+        await desk.approval(approval.id).then(hold, () => undefined);
+      }
     }
   };
   return (
@@ -77,21 +95,23 @@ export function Inbox(props: {
         ) : list.length === 0 ? (
           <div class="blank">
             <h2>Nothing waits for you</h2>
-            <p>Approvals of all sessions appear here, also while no session is open.</p>
+            <p>Questions of all agents appear here, also while no session is open.</p>
           </div>
         ) : (
           <ul class="inbox" aria-label="Approvals">
-            {list.map((approval) => (
-              <li key={approval.id}>
-                {approval.state === 'waiting' ? (
+            {list.map((item) => (
+              <li key={item.id}>
+                {item.kind === 'question' ? (
+                  <QuestionItem desk={desk} session={item.session} now={now} />
+                ) : item.approval.state === 'waiting' ? (
                   <WaitingItem
-                    approval={approval}
+                    approval={item.approval}
                     now={now}
-                    refusal={refusals.get(approval.id) ?? null}
-                    onDecide={(optionId) => decide(approval, optionId)}
+                    refusal={refusals.get(item.id) ?? null}
+                    onDecide={(optionId) => decide(item.approval, optionId)}
                   />
                 ) : (
-                  <DecidedRow approval={approval} me={state.me.id} />
+                  <DecidedRow approval={item.approval} me={state.me.id} late={late.has(item.id)} />
                 )}
               </li>
             ))}
@@ -152,13 +172,13 @@ function WaitingItem(props: {
   );
 }
 
-function DecidedRow(props: { approval: Approval; me: string }): JSX.Element {
-  const { approval, me } = props;
+function DecidedRow(props: { approval: Approval; me: string; late?: boolean }): JSX.Element {
+  const { approval, me, late } = props;
   const by = approval.decidedBy;
   const who = by ? (by.id === me ? 'You' : by.name) : null;
   const option = approval.options.find(({ optionId }) => optionId === approval.optionId);
   const denied = approval.state !== 'decided' || isRejection(option);
-  const words = decidedTitle({ ...approval, optionId: approval.optionId });
+  const words = (late ? lateTitle : decidedTitle)({ ...approval, optionId: approval.optionId });
   const at = clockTime(millis(approval.decidedAt ?? approval.createdAt));
   return (
     <Line

@@ -1,5 +1,13 @@
-import { codeOf, explain, ServerUnreachable, type BerthClient, type Channels } from '@berth/client';
+import {
+  codeOf,
+  createFileFinder,
+  explain,
+  ServerUnreachable,
+  type BerthClient,
+  type Channels,
+} from '@berth/client';
 import { Problem, type Event, type Session } from '@berth/contract';
+import type { Clock } from '../clock.ts';
 import {
   draft as draftSchema,
   Refused,
@@ -7,7 +15,6 @@ import {
   type Handlers,
   type Hello,
   type Host,
-  type MentionItem,
   type NoteListener,
   type Opened,
   type Refusal,
@@ -43,6 +50,10 @@ export function refusalOf(error: unknown): Refusal {
   };
 }
 
+/** The same, as the chat throws it. */
+export const refusedBy = (error: unknown): Refused =>
+  error instanceof Refused ? error : new Refused(refusalOf(error));
+
 export function connectionOf(state: Channels['state']): Connection {
   switch (state.kind) {
     case 'connected':
@@ -68,6 +79,9 @@ export function createBrowserHost(options: {
   client: BerthClient;
   channels: Channels;
   hello: Hello;
+  clock: Clock;
+  /** What this session's agent may be set to. */
+  models: (session: Session) => string[];
   around: Surroundings;
   storage: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
 }): Host & { close(): void } {
@@ -139,6 +153,7 @@ export function createBrowserHost(options: {
       hasOlder: after > 0,
       turns: turns.items.filter((turn) => turn.state === 'queued' || turn.state === 'unknown'),
       context: plain(head),
+      models: options.models(session),
     };
   };
 
@@ -150,6 +165,16 @@ export function createBrowserHost(options: {
     done(action(params.sessionId));
   const patched = async (sessionId: string, patch: { mode?: string; model?: string }) =>
     done(client.sessions.patch(sessionId, await version(sessionId), patch));
+  let finder: { sessionId: string; find: (query: string) => Promise<readonly string[]> } | null =
+    null;
+  const finderOf = (sessionId: string) => ({
+    sessionId,
+    find: createFileFinder({
+      list: async (folder) =>
+        (await client.files.list(sessionId, folder === '' ? undefined : folder)).items,
+      clock: options.clock,
+    }),
+  });
   const key = (sessionId: string) => `berth.draft.${sessionId}`;
 
   const handlers: Handlers = {
@@ -229,17 +254,12 @@ export function createBrowserHost(options: {
       text: await (await client.sessions.blob(sessionId, blobId)).text(),
     }),
     mention: async ({ sessionId, query }) => {
-      const slash = query.lastIndexOf('/');
-      const folder = slash < 0 ? '' : query.slice(0, slash);
-      const wanted = query.slice(slash + 1).toLowerCase();
-      const { items } = await client.files.list(sessionId, folder === '' ? undefined : folder);
-      const found: MentionItem[] = items
-        .filter(({ name }) => name.toLowerCase().includes(wanted) && name !== '.git')
-        .map(({ name, type }) => {
-          const path = `${folder === '' ? '' : `${folder}/`}${name}${type === 'directory' ? '/' : ''}`;
-          return { name: path, uri: `file:///workspace/${path}` };
-        });
-      return { items: found };
+      if (finder?.sessionId !== sessionId) finder = finderOf(sessionId);
+      const items = (await finder.find(query)).map((path) => ({
+        name: path,
+        uri: `file:///workspace/${path}`,
+      }));
+      return { items };
     },
     reconnect: () => {
       channels.reconnectNow();
@@ -258,7 +278,7 @@ export function createBrowserHost(options: {
         try {
           return await (handler as (params: unknown) => unknown)(params);
         } catch (error) {
-          throw error instanceof Refused ? error : new Refused(refusalOf(error));
+          throw refusedBy(error);
         }
       },
     ]),

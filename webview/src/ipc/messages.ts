@@ -29,7 +29,6 @@ export const hello = z.object({
   isolated: z.boolean(),
   /** An editor is there: code can be inserted at its cursor and text be opened in it. */
   editor: z.boolean(),
-  models: z.array(z.string()),
 });
 export type Hello = z.infer<typeof hello>;
 
@@ -43,6 +42,8 @@ export const opened = z.object({
   turns: z.array(turn),
   /** Events before the window that still hold: the latest plan, mode and commands. */
   context: z.array(eventEnvelope),
+  /** What the agent may be set to; empty where it has no model. */
+  models: z.array(z.string()),
 });
 export type Opened = z.infer<typeof opened>;
 

@@ -40,6 +40,7 @@ function setUp(
         hasOlder: after > 0,
         turns: [],
         context: [],
+        models: [],
       };
     },
     page: ({ before, limit }: { before: number; limit: number }) => {

@@ -21,6 +21,8 @@ export interface ChatState {
   readonly rows: Rows;
   readonly turns: readonly Turn[];
   readonly outgoing: readonly Outgoing[];
+  /** What the agent may be set to. */
+  readonly models: readonly string[];
   readonly connection: Connection;
   /** When the next attempt is due, by our clock. */
   readonly nextTryAt: number | null;
@@ -66,7 +68,7 @@ const wordsFor: Record<string, string> = {
 export function wordsOf(error: unknown): string {
   if (!(error instanceof Refused)) return 'The server could not do this. Nothing was changed.';
   const { code, detail, requestId, by } = error.refusal;
-  if (code === 'already-decided') return `Already answered${by ? ` by ${by}` : ''}.`;
+  if (code === 'already-decided') return by ? `Already answered by ${by}.` : detail;
   if (code === 'internal-error')
     return `The server could not do this. Nothing was changed.${requestId ? ` Request ${requestId}` : ''}`;
   return wordsFor[code] ?? detail;
@@ -87,6 +89,7 @@ export function createChat(options: {
     rows: noRows,
     turns: [],
     outgoing: [],
+    models: [],
     connection: { state: 'connected' },
     nextTryAt: null,
     lastHeardAt: clock.now(),
@@ -155,8 +158,9 @@ export function createChat(options: {
         const next =
           merged.kind === 'merged'
             ? merged.transcript
-            : openTranscript(answer, answer.hasOlder, answer.context);
-        show(next, { session: answer.session, turns: answer.turns });
+            : openTranscript(answer, answer.hasOlder, answer.context, answer.turns);
+        const { session, turns, models } = answer;
+        show(next, { session, turns, models });
       })
       .catch((error: unknown) => store.update({ refusal: wordsOf(error) }))
       .finally(() => {
@@ -220,8 +224,9 @@ export function createChat(options: {
         host.loadDraft({ sessionId }),
       ]);
       if (store.get().sessionId !== sessionId) return;
-      const transcript = openTranscript(answer, answer.hasOlder, answer.context);
-      show(transcript, { session: answer.session, turns: answer.turns, kept: kept.draft });
+      const transcript = openTranscript(answer, answer.hasOlder, answer.context, answer.turns);
+      const { session, turns, models } = answer;
+      show(transcript, { session, turns, models, kept: kept.draft });
       if (waiting.length > 0) flush();
     } catch (error) {
       if (store.get().sessionId !== sessionId) return;

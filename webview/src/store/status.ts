@@ -1,4 +1,10 @@
-import { isUnread, statusSign, type StatusSign } from '@berth/client/status';
+import {
+  isInTerminal,
+  isStopping,
+  isUnread,
+  statusSign,
+  type StatusSign,
+} from '@berth/client/status';
 import { clockTime, duration } from '@berth/client/words';
 import type { Session } from '@berth/contract';
 import { millis } from '../clock.ts';
@@ -14,6 +20,7 @@ export const statusLook = (session: Session, now: number): StatusLook => ({
 });
 
 function wordsOf(session: Session, now: number): string {
+  if (isStopping(session)) return 'Stopping';
   const since = duration(now - millis(session.statusSince));
   switch (session.status) {
     case 'starting':
@@ -25,6 +32,7 @@ function wordsOf(session: Session, now: number): string {
     case 'stalled':
       return `Stalled for ${since}`;
     case 'idle':
+      if (isInTerminal(session)) return 'In a terminal';
       return isUnread(session) ? 'New answer' : 'Idle';
     case 'suspending':
       return 'Suspending';
@@ -58,6 +66,6 @@ export function offlineLook(session: Session, lastHeardAt: number, now: number):
     ...statusLook(session, lastHeardAt),
     icon: 'debug-disconnect',
     tone: 'off',
-    words: `${past[session.status]} at ${clockTime(Math.min(lastHeardAt, now))}`,
+    words: `${isInTerminal(session) ? 'Was in a terminal' : past[session.status]} at ${clockTime(Math.min(lastHeardAt, now))}`,
   };
 }

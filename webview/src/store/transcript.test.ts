@@ -1,3 +1,4 @@
+import type { Turn } from '@berth/contract';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { append, openTranscript, prepend, type Span, type Transcript } from './transcript.ts';
@@ -211,7 +212,10 @@ describe('the replica converges', () => {
       fc.property(logs, cuts, (log, at) => {
         const replay = withoutSuperseded(log);
         const [tail = log.length, ...older] = places(log, at).reverse();
-        let transcript = openTranscript(span(replay, tail, log.length), tail > 0);
+        // What waits does not come from older pages: the server lists it when the session is opened.
+        const turns = whole(log).queue.map((id, position) => ({ id, position, state: 'queued' }));
+        const newest = span(replay, tail, log.length);
+        let transcript = openTranscript(newest, tail > 0, [], turns as Turn[]);
         for (const after of [...older, 0]) {
           if (after >= transcript.after) continue;
           transcript = prepend(transcript, span(replay, after, transcript.after), after > 0);

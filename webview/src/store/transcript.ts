@@ -1,5 +1,6 @@
-import { deltaKinds, parseEvent, type Event } from '@berth/contract';
+import { deltaKinds, parseEvent, type Event, type Turn } from '@berth/contract';
 import { fold } from './fold.ts';
+import { foldQueue, seedQueue } from './queue.ts';
 import { emptyView, type View } from './view.ts';
 
 /** A window on the log as it crosses the wire: every event with `after < seq <= to`. */
@@ -19,6 +20,8 @@ export interface Transcript {
   readonly context: readonly Event[];
   readonly events: readonly Event[];
   readonly view: View;
+  /** The turns that wait, in order. Not part of the view: it begins with what the server listed, not with the window. */
+  readonly queue: readonly string[];
 }
 
 const parse = (values: readonly unknown[], after: number, to: number): Event[] => {
@@ -37,16 +40,19 @@ export function openTranscript(
   span: Span,
   hasOlder: boolean,
   context: readonly unknown[] = [],
+  turns: readonly Turn[] = [],
 ): Transcript {
   const before = parse(context, 0, span.after).filter((event) => lasting.has(event.kind));
   const events = fewer(parse(span.events, span.after, span.to));
+  const view = fold(fold(emptyView, before), events);
   return {
     after: span.after,
     to: span.to,
     hasOlder,
     context: before,
     events,
-    view: fold(fold(emptyView, before), events),
+    view,
+    queue: seedQueue(foldQueue([], events), turns, view),
   };
 }
 
@@ -65,6 +71,7 @@ export function append(
       to: span.to,
       events: fewer(transcript.events.concat(added), added),
       view: fold(transcript.view, added),
+      queue: foldQueue(transcript.queue, added),
     },
   };
 }
@@ -82,6 +89,7 @@ export function prepend(transcript: Transcript, span: Span, hasOlder: boolean): 
     context,
     events,
     view: fold(fold(emptyView, context), events),
+    queue: transcript.queue,
   };
 }
 

@@ -6,6 +6,9 @@ import { runningFor } from '../store/format.ts';
 import { Button } from '../ui/button.tsx';
 import { Icon } from '../ui/icon.tsx';
 
+/** A cancel is answered within a second by an agent that listens. */
+const patienceMs = 2000;
+
 /** The last line while a turn runs: what happens now and since when. After long silence, three ways out. */
 export function ActivityLine(props: {
   sessionId: string;
@@ -14,6 +17,20 @@ export function ActivityLine(props: {
   const { sessionId, activity } = props;
   const { chat } = useChat();
   const now = useNow(1000);
+  if (activity.kind === 'stopping') {
+    const since = now - activity.since;
+    return (
+      <div class="line act">
+        <Icon name="loading" tone="waiting" />
+        <span class="cut">
+          {since < patienceMs
+            ? 'Stopping'
+            : 'Stopping. The agent does not answer; its process is ended soon.'}
+        </span>
+        <span class="meta">{runningFor(since)}</span>
+      </div>
+    );
+  }
   if (activity.kind === 'doing')
     return (
       <div class="line act">
