@@ -1,6 +1,6 @@
 import type { Approval, Session } from '@berth/contract';
 import type { HubState } from './state.ts';
-import { needsYou } from '@berth/client/status';
+import { isDeliveryUnknown, needsYou } from '@berth/client/status';
 import { statusLook } from './status.ts';
 import { inNeed, simpleAnswer } from './tree.ts';
 import { cut, plain } from './words.ts';
@@ -53,7 +53,7 @@ export function barOf(state: HubState, now: number): BarEntry | null {
           tooltip: inNeed(state)
             .map(({ title }) => title)
             .join('\n'),
-          command: 'berth.nextNeedsInput',
+          command: 'berth.showInbox',
         };
       const running = [...state.sessions.values()].filter(
         (session) =>
@@ -162,9 +162,13 @@ function ofChange(
       return wanted(settings.completed, focused) && (was.status === 'running' || needsYou(was))
         ? make('information', 'the agent is done')
         : null;
+    case 'waiting':
+      // Approvals tell themselves, each with its question.
+      return isDeliveryUnknown(session) && wanted(settings.needsInput, focused)
+        ? make('information', 'did the last message reach the agent?')
+        : null;
     case 'starting':
     case 'running':
-    case 'waiting':
     case 'suspending':
     case 'suspended':
     case 'waking':

@@ -181,6 +181,7 @@ function setUp(target: Target | null = { url: 'http://127.0.0.1:1', token: 'bert
       load: (id) => kept.get(id) ?? null,
       save: async (id, draft) => void kept.set(id, draft),
     },
+    clock: time.clock,
     timers: time.timers,
     post: (message) => {
       sent.push(message);

@@ -1,4 +1,4 @@
-import { codeOf } from '@berth/client';
+import { codeOf, createFileFinder } from '@berth/client';
 import {
   note,
   Refused,
@@ -7,14 +7,14 @@ import {
   type Handlers,
   type Hello,
   type HostMessage,
-  type MentionItem,
   type Note,
   type NoteName,
   type Opened,
 } from '../../../webview/src/ipc/index.ts';
+import { modelsOf } from '../../../webview/src/store/models.ts';
 import { inWorkspace } from './addresses.ts';
 import { connectionOf, refusalOf } from './chat-words.ts';
-import type { Timers } from './clock.ts';
+import type { Clock, Timers } from './clock.ts';
 import type { Hub, Link } from './hub.ts';
 import { plainEvents, readLog } from './log-reader.ts';
 import { canWrite } from './state.ts';
@@ -55,6 +55,7 @@ export function createChatHost(options: {
   sessionId: string;
   around: Surroundings;
   drafts: Drafts;
+  clock: Clock;
   timers: Timers;
   post: (message: HostMessage) => void;
   onError: (error: unknown) => void;
@@ -123,6 +124,7 @@ export function createChatHost(options: {
       hasOlder: after > 0,
       turns: turns.items.filter((turn) => turn.state === 'queued' || turn.state === 'unknown'),
       context: plainEvents(head),
+      models: modelsOf(session, hub.state.get().agents, hub.state.get().harnesses),
     };
   };
 
@@ -146,7 +148,7 @@ export function createChatHost(options: {
   const hello = async (): Promise<Hello> => {
     started = true;
     await weAreKnown();
-    const { me, meta, harnesses } = hub.state.get();
+    const { me, meta } = hub.state.get();
     return {
       host: 'vscode',
       sessionId,
@@ -155,9 +157,15 @@ export function createChatHost(options: {
       sendKey: around.sendKey(),
       isolated: meta?.isolation.isolated ?? true,
       editor: true,
-      models: [...new Set(harnesses.flatMap(({ models }) => models ?? []))],
     };
   };
+
+  const findFile = createFileFinder({
+    list: async (folder) =>
+      (await (await linked()).client.files.list(sessionId, folder === '' ? undefined : folder))
+        .items,
+    clock: options.clock,
+  });
 
   /** A page shows one session: a call about another is of another page. */
   const own = (params: { sessionId: string }): string => {
@@ -247,19 +255,12 @@ export function createChatHost(options: {
       text: await (await (await linked()).client.sessions.blob(own(params), blobId)).text(),
     }),
     mention: async ({ query, ...params }) => {
-      const slash = query.lastIndexOf('/');
-      const folder = slash < 0 ? '' : query.slice(0, slash);
-      const start = query.slice(slash + 1).toLowerCase();
-      const { client } = await linked();
-      const { items } = await client.files.list(own(params), folder === '' ? undefined : folder);
-      const found: MentionItem[] = items
-        .filter(({ name }) => name.toLowerCase().includes(start) && name !== '.git')
-        .slice(0, 50)
-        .map(({ name, type }) => {
-          const path = `${folder === '' ? '' : `${folder}/`}${name}${type === 'directory' ? '/' : ''}`;
-          return { name: path, uri: `file:///workspace/${path}` };
-        });
-      return { items: found };
+      own(params);
+      const items = (await findFile(query)).map((path) => ({
+        name: path,
+        uri: `file:///workspace/${path}`,
+      }));
+      return { items };
     },
     reconnect: () => {
       hub.look();

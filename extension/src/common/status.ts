@@ -1,4 +1,10 @@
-import { statusSign, type StatusSign, type Tone } from '@berth/client/status';
+import {
+  isInTerminal,
+  isStopping,
+  statusSign,
+  type StatusSign,
+  type Tone,
+} from '@berth/client/status';
 import { clockTime, minutes, when } from '@berth/client/words';
 import type { Session } from '@berth/contract';
 import { millis } from './clock.ts';
@@ -26,6 +32,7 @@ export function statusLook(session: Session, now: number): StatusLook {
 const join = (...words: string[]) => words.filter((word) => word !== '').join(' ');
 
 function wordsOf(session: Session, now: number): string {
+  if (isStopping(session)) return 'stopping';
   const since = millis(session.statusSince);
   switch (session.status) {
     case 'running':
@@ -34,7 +41,8 @@ function wordsOf(session: Session, now: number): string {
     case 'waiting':
       return session.reason === 'budget' ? 'budget spent' : 'needs you';
     case 'idle':
-      return `done ${when(since, now)}`;
+      if (!isInTerminal(session)) return `done ${when(since, now)}`;
+      return session.queued > 0 ? `in a terminal, ${session.queued} waiting` : 'in a terminal';
     case 'waking':
       return 'waking up';
     case 'failed':

@@ -2,6 +2,7 @@ import type { Agent, Approval, Harness, Session } from '@berth/contract';
 import { millis } from './clock.ts';
 import type { HubState } from './state.ts';
 import {
+  isDeliveryUnknown,
   isTurnRunning,
   isUnread,
   needsYou,
@@ -226,6 +227,10 @@ function sessionTooltip(session: Session, words: string): string {
     session.title,
     [session.agentName, session.model].filter(Boolean).join(', '),
     words.charAt(0).toUpperCase() + words.slice(1),
+    isDeliveryUnknown(session) ? 'Nobody knows whether the last message reached the agent.' : null,
+    session.holder === 'terminal'
+      ? `The conversation is open in a terminal.${session.queued > 0 ? ` ${count(session.queued, 'message')} waiting.` : ''}`
+      : null,
     changes && changes.files > 0
       ? `${count(changes.files, 'file')} changed, +${changes.added} −${changes.deleted}`
       : null,
@@ -253,6 +258,7 @@ function contextOf(state: HubState, session: Session): string {
     archived ? 'archived' : 'live',
     isTurnRunning(session) && !archived ? 'running' : null,
     asleep ? 'suspended' : 'awake',
+    session.holder === 'terminal' && !archived ? 'terminal' : null,
     only && simpleAnswer(only) ? 'approvable' : null,
     isUnread(session) ? 'unread' : null,
     session.changes && session.changes.files > 0 ? 'changed' : null,

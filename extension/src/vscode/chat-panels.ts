@@ -67,6 +67,7 @@ export function createChatPanels(options: {
       sessionId,
       around: options.around,
       drafts: options.drafts,
+      clock: systemClock,
       timers: systemTimers,
       post: (message) => {
         if (gone || !panel.visible) return;

@@ -2,7 +2,14 @@ import type { Approval } from '@berth/contract';
 import * as vscode from 'vscode';
 import { simpleAnswer, waitingOf } from '../../common/tree.ts';
 import type { ChatPanels } from '../chat-panels.ts';
-import { decide, sessionIdOf, sessionOf, type CommandTable, type Desk } from './run.ts';
+import {
+  decide,
+  explainFault,
+  sessionIdOf,
+  sessionOf,
+  type CommandTable,
+  type Desk,
+} from './run.ts';
 
 const selectionCharsMax = 200_000;
 
@@ -48,6 +55,21 @@ export function chatCommands(
   };
 
   return {
+    'berth.showInbox': async () => {
+      const { showInbox } = await import('../inbox.ts');
+      showInbox({
+        hub,
+        open: async (sessionId) => {
+          active.set(sessionId);
+          (await ports.panels()).open(sessionId);
+        },
+        decide: (id, revision, optionId) => decide(desk, { id, revision }, optionId),
+        onError: (error) => {
+          desk.log.error('berth.showInbox', error);
+          explainFault(desk, error).catch((fault: unknown) => desk.log.error('inbox', fault));
+        },
+      });
+    },
     'berth.approve': answer('allow'),
     'berth.deny': answer('deny'),
     'berth.focusComposer': async (value) => {

@@ -1,5 +1,5 @@
 import { codeOf, explain, type BerthClient } from '@berth/client';
-import type { Approval, Session } from '@berth/contract';
+import { Problem, type Approval, type Session } from '@berth/contract';
 import * as vscode from 'vscode';
 import * as z from 'zod/mini';
 import type { CommandId } from '../../common/commands.ts';
@@ -148,9 +148,16 @@ const words: Partial<Record<string, string>> = {
     'This session is not here. It was deleted, or it belongs to a team that you are not in.',
   'version-stale': 'Somebody changed it meanwhile. Try again.',
 };
-async function explainFault(desk: Desk, error: unknown): Promise<void> {
+export async function explainFault(desk: Desk, error: unknown): Promise<void> {
   const showLog = vscode.l10n.t('Show Log');
   const code = codeOf(error) ?? '';
+  const by = error instanceof Problem ? error.extra.decision?.by?.name : undefined;
+  if (code === 'already-decided') {
+    // No fault, and nothing to look up: somebody was faster, or the agent no longer waits.
+    const text = by === undefined ? explain(error) : vscode.l10n.t('Already answered by {0}.', by);
+    await vscode.window.showInformationMessage(text);
+    return;
+  }
   const text = words[code] ?? explain(error);
   const answer = await vscode.window.showErrorMessage(text, showLog);
   if (answer === showLog) desk.log.show();

@@ -118,6 +118,11 @@ export function sessionCommands(
       (session, client) => client.sessions.restartAgent(session.id),
       awake,
     ),
+    'berth.takeBack': onSession(
+      desk,
+      (session, client) => client.sessions.takeBack(session.id),
+      ({ holder }) => holder === 'terminal',
+    ),
     'berth.archive': onSession(desk, (session, client) => client.sessions.archive(session.id)),
     'berth.unarchive': onSession(desk, (session, client) => client.sessions.unarchive(session.id)),
     'berth.delete': onSession(desk, async (session, client) => {
