@@ -126,7 +126,12 @@ for (const { id, terminal } of await harnesses.list()) {
       expect(agent.asked).toHaveLength(1);
       expect(agent.asked[0]?.sessionId).toBe(session);
       expect(await readFile(path, 'utf8')).toBe('yes');
-      expect(agent.updates.some((u) => u.sessionUpdate === 'tool_call')).toBe(true);
+      // The call is told, by an update or by the question alone.
+      const told = agent.updates.find((update) => update.sessionUpdate === 'tool_call');
+      const call = told ?? agent.asked[0]?.toolCall;
+      expect(call?.title).toMatch(/./);
+      const done = agent.updates.findLast((update) => update.sessionUpdate === 'tool_call_update');
+      expect(done).toMatchObject({ toolCallId: call?.toolCallId, status: 'completed' });
     });
 
     test('writing asks a person: rejected, it is not done', async () => {

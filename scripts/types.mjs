@@ -7,6 +7,7 @@ const layers = [
   'harnesses/agentd',
   'harnesses/runner',
   'harnesses/rehearsal',
+  'harnesses/gemini',
   'webview',
   'extension',
   '.',

@@ -8,6 +8,13 @@ import * as z from 'zod/mini';
  */
 const argv = z.array(z.string()).check(z.minLength(1));
 const environment = z.record(z.string(), z.string());
+function isPattern(text: string): boolean {
+  try {
+    return new RegExp(text) instanceof RegExp;
+  } catch {
+    return false;
+  }
+}
 
 export const harnessRecord = z.strictObject({
   id: z.string().check(z.regex(/^[a-z][a-z0-9-]{0,63}$/)),
@@ -20,13 +27,20 @@ export const harnessRecord = z.strictObject({
     z.strictObject({
       lockFile: z.string(),
       packages: z.record(z.string(), z.string()),
+      /** Files beside the record that are put into the installation, at `${agents}/<name>`. */
+      files: z.optional(z.array(z.string().check(z.regex(/^[a-z0-9][a-z0-9.-]*$/)))),
       /** `${agents}/bin/<name>` → the one file that matches below the installation (`*` within a path segment), whatever the platform calls it. */
       bin: z.record(z.string(), z.string()),
       /** Roughly what it takes on disk, for a progress bar. */
       sizeBytes: z.int(),
     }),
   ),
-  acp: z.strictObject({ argv, env: z.optional(environment) }),
+  acp: z.strictObject({
+    argv,
+    env: z.optional(environment),
+    /** For an agent that tells its mode as a piece of text: matches such a piece, and its first group is the mode. */
+    modeText: z.optional(z.string().check(z.refine(isPattern, 'not a regular expression'))),
+  }),
   env: environment,
   /** Written before the agent starts, only where absent unless `overwrite`. */
   files: z.array(

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { chat } from './model/chat.ts';
+import { gemini } from './model/gemini.ts';
 import { messages } from './model/messages.ts';
 import { decide, isObject, type Json } from './model/mind.ts';
 import type { Protocol, Send } from './model/protocol.ts';
@@ -12,6 +13,8 @@ import { responses } from './model/responses.ts';
  */
 export interface ModelRequest {
   path: string;
+  /** As the body names it, or the path. */
+  model: string;
   headers: IncomingMessage['headers'];
   body: Record<string, unknown>;
 }
@@ -22,10 +25,11 @@ export interface ModelServer {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-const protocols: readonly Protocol[] = [chat, responses, messages];
+const protocols: readonly Protocol[] = [chat, responses, messages, gemini];
 /** How many tokens a prompt has, which some agents ask; the answers of the tests do not depend on it. */
 const counts: Record<string, Json> = {
   count_tokens: { input_tokens: 100 },
+  countTokens: { totalTokens: 100 },
 };
 
 async function readBody(request: IncomingMessage): Promise<Json> {
@@ -55,8 +59,8 @@ export async function startModelServer(): Promise<ModelServer> {
       return;
     }
     const body = await readBody(request);
-    requests.push({ path, headers: request.headers, body });
     const model = protocol.model?.(path) ?? String(body['model']);
+    requests.push({ path, model, headers: request.headers, body });
     const fault = /^fault-(\d{3})$/.exec(model.split('/').at(-1) ?? '');
     if (fault?.[1] !== undefined) {
       json(Number(fault[1]), { error: { message: 'as the test asked', type: 'fault' } });

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { harnessRecord, type HarnessRecord } from '@berth/contract/harness';
 import * as z from 'zod/mini';
@@ -48,9 +49,32 @@ export function readRecords(harnessesDir: string): {
     if (!existsSync(path)) continue;
     const record = parseRecord(folder, readFileSync(path, 'utf8'));
     if (typeof record === 'string') broken.push({ path, detail: record });
-    else if (record.install !== undefined && !existsSync(join(dir, record.install.lockFile)))
-      broken.push({ path, detail: `install.lockFile: ${record.install.lockFile} is not there` });
-    else found.set(record.id, { record, dir });
+    else {
+      const { lockFile, files = [] } = record.install ?? {};
+      const absent = [lockFile, ...files].find(
+        (name) => name !== undefined && !existsSync(join(dir, name)),
+      );
+      if (absent === undefined) found.set(record.id, { record, dir });
+      else broken.push({ path, detail: `install: ${absent} is not there` });
+    }
   }
   return { found, broken };
+}
+
+const recordFile = 'harness.json';
+/** The record by which this installation is run: beside a newer one it stays as it was. Null: it has none, or it cannot be read any more. */
+export function installedRecord(path: string, id: string): HarnessRecord | null {
+  const file = join(path, recordFile);
+  if (!existsSync(file)) return null;
+  const record = parseRecord(id, readFileSync(file, 'utf8'));
+  return typeof record === 'string' ? null : record;
+}
+/** A record may change while what it installs stays the same. */
+export async function keepRecord(path: string, record: HarnessRecord): Promise<void> {
+  const file = join(path, recordFile);
+  const text = JSON.stringify(record);
+  if (existsSync(file) && readFileSync(file, 'utf8') === text) return;
+  const beside = `${file}.part`;
+  await writeFile(beside, text, { mode: 0o644 });
+  await rename(beside, file);
 }

@@ -1,10 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Problem, type Harness } from '@berth/contract';
 import type { HarnessRecord } from '@berth/contract/harness';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
-import { readRecords, type FoundHarness } from './harness-records.ts';
+import { installedRecord, keepRecord, readRecords, type FoundHarness } from './harness-records.ts';
 import {
   installHarness,
   InstallFailed,
@@ -15,8 +15,8 @@ import {
 
 export interface Harnesses {
   list(): Promise<Harness[]>;
-  /** Throws Problem `harness-unknown`. */
-  record(id: string): HarnessRecord;
+  /** Throws Problem `harness-unknown`. `hostPath`: the record of that installation, where it has one of its own. */
+  record(id: string, hostPath?: string): HarnessRecord;
   /** Installed at its exact version, downloading it when it is missing. Throws with one sentence for a person. */
   prepare(id: string, progress: Progress, signal: AbortSignal): Promise<{ hostPath: string }>;
 }
@@ -51,10 +51,9 @@ export function createHarnesses(options: HarnessesOptions): Harnesses {
   }
   const installsInto = (id: string): string => join(dataDir, 'harnesses', id);
 
-  function hostPath({ record, dir }: FoundHarness): string {
+  function currentPath({ record, dir }: FoundHarness): string {
     if (record.install === undefined) return join(distDir, record.id);
-    const lock = readFileSync(join(dir, record.install.lockFile), 'utf8');
-    return join(installsInto(record.id), installName(record, lock));
+    return join(installsInto(record.id), installName(record, record.install, dir));
   }
 
   async function install(harness: FoundHarness, progress: Progress, signal: AbortSignal) {
@@ -88,7 +87,7 @@ export function createHarnesses(options: HarnessesOptions): Harnesses {
         id: harness.record.id,
         title: harness.record.title,
         version: harness.record.version,
-        installed: existsSync(hostPath(harness)),
+        installed: existsSync(currentPath(harness)),
         needsModel: harness.record.protocol !== 'none',
         ...(harness.record.model.suggestions === undefined
           ? {}
@@ -97,11 +96,18 @@ export function createHarnesses(options: HarnessesOptions): Harnesses {
         terminal: harness.record.terminal.kind,
       }));
     },
-    record: (id) => find(id).record,
+    record(id, hostPath) {
+      const harness = find(id);
+      if (hostPath === undefined || hostPath === currentPath(harness)) return harness.record;
+      return installedRecord(hostPath, id) ?? harness.record;
+    },
     async prepare(id, progress, signal) {
       const harness = find(id);
-      const path = hostPath(harness);
-      if (existsSync(path)) return { hostPath: path };
+      const path = currentPath(harness);
+      if (existsSync(path)) {
+        if (harness.record.install !== undefined) await keepRecord(path, harness.record);
+        return { hostPath: path };
+      }
       // One installation for all that wait; it goes on as long as one of them does.
       let shared = running.get(path);
       if (shared === undefined || shared.abandoned()) {

@@ -6,6 +6,7 @@ import { homedir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { HarnessRecord } from '@berth/contract/harness';
+import { keepRecord } from './harness-records.ts';
 
 /**
  * Installs a harness from the npm registry: `npm ci` with the record's own lock file (exact versions, integrity) and without any
@@ -31,9 +32,16 @@ export interface InstallOptions {
   progressEveryMs?: number;
 }
 
-/** The folder's name holds what decides its content: the version for people, the lock file for the truth. */
-export function installName(record: HarnessRecord, lock: string): string {
-  return `${record.version}-${createHash('sha256').update(lock).digest('hex').slice(0, 10)}`;
+/** The folder's name holds what decides its content: the version for people; the lock file and the record's own files for the truth. */
+export function installName(
+  record: HarnessRecord,
+  install: NonNullable<HarnessRecord['install']>,
+  recordDir: string,
+): string {
+  const hash = createHash('sha256').update(readFileSync(join(recordDir, install.lockFile)));
+  for (const name of install.files ?? [])
+    hash.update(`\0${name}\0`).update(readFileSync(join(recordDir, name)));
+  return `${record.version}-${hash.digest('hex').slice(0, 10)}`;
 }
 
 const unfinished = '.unfinished-';
@@ -227,7 +235,7 @@ async function openToAll(dir: string): Promise<void> {
 export async function installHarness(options: InstallOptions): Promise<string> {
   const { record, install, recordDir, into } = options;
   const lock = readFileSync(join(recordDir, install.lockFile), 'utf8');
-  const path = join(into, installName(record, lock));
+  const path = join(into, installName(record, install, recordDir));
   if (existsSync(path)) return path;
   await mkdir(into, { recursive: true, mode: 0o755 });
   const stage = join(into, unfinished + randomBytes(6).toString('hex'));
@@ -245,6 +253,9 @@ export async function installHarness(options: InstallOptions): Promise<string> {
         `${record.title} ${record.version} was not installed: the npm registry did not deliver ${absent}. Connect to the network, check the registry in ~/.npmrc, then start the session again.`,
       );
     await linkBinaries(options, stage);
+    for (const name of install.files ?? [])
+      await copyFile(join(recordDir, name), join(stage, name));
+    await keepRecord(stage, record);
     await openToAll(stage);
     await chmod(dirname(stage), 0o755);
     await rename(stage, path);

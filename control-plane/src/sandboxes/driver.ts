@@ -31,6 +31,8 @@ export interface Sandbox {
   /** What a person should know: "no memory limit: cgroups are not writable". */
   readonly notes: readonly string[];
   readonly isolated: boolean;
+  /** The harnesses that it was started with: it keeps them, whatever is installed since. */
+  readonly agents?: SandboxSpec['agents'];
   /** Host side of /run/berth and the ids that own what is inside; only while `running` or `starting`. */
   readonly door?: { socketDir: string; hostUid: number; hostGid: number };
 }

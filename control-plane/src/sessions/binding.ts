@@ -90,12 +90,18 @@ export function createBinding(core: Core): Binding {
     if (state !== null && agent !== null && contexts.has(sessionId)) publish(state, agent);
   }
 
-  function specOf(state: SessionState, agent: AgentOfSession, door: Required<Sandbox>['door']) {
+  function specOf(
+    state: SessionState,
+    agent: AgentOfSession,
+    { door, agents = [] }: Sandbox & Required<Pick<Sandbox, 'door'>>,
+  ): SessionSpec {
+    const bound = agents.find(({ name }) => agentsDir(name) === agentsDir(agent.harness));
     const spec: SessionSpec = {
       sessionId: state.id,
       generation: state.generation,
       ...door,
-      harness: core.harnesses.record(agent.harness),
+      // Of what lies in the sandbox: an upgrade meanwhile is for the next one.
+      harness: core.harnesses.record(agent.harness, bound?.hostPath),
       agentsDir: agentsDir(agent.harness),
       mode: state.mode,
       env: { ...core.config.containerEnv, ...agent.env },
@@ -129,7 +135,7 @@ export function createBinding(core: Core): Binding {
         await core.owner.loseSource(owned);
       publish(state, agent);
       await writeFields(core.pool, sessionId, { isolated: sandbox.isolated });
-      core.runner.bind(specOf(state, agent, door));
+      core.runner.bind(specOf(state, agent, { ...sandbox, door }));
       await resend(core, owned);
       // Only now: whatever failed before this line is done again by the next report.
       bound.set(sessionId, sandbox.generation);

@@ -49,7 +49,8 @@ export interface RunnerEvents {
 
 /** A harness, ready to be bound into a sandbox. Implemented by `agents`. */
 export interface HarnessPort {
-  record(id: string): HarnessRecord;
+  /** `hostPath`: the record of this installation, which may be an older one; else of the current version. */
+  record(id: string, hostPath?: string): HarnessRecord;
   /** Installed at its exact version, downloading it when it is missing. Throws with one sentence for a person. */
   prepare(
     id: string,

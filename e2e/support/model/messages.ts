@@ -43,7 +43,10 @@ export const messages: Protocol = {
     messages: list(body['messages']).map(({ role, content }) => {
       const results = list(content).filter(({ type }) => type === 'tool_result');
       if (results.length > 0)
-        return { role: 'tool', text: results.map((result) => textOf(result['content'])).join('\n') };
+        return {
+          role: 'tool',
+          text: results.map((result) => textOf(result['content'])).join('\n'),
+        };
       return {
         role: role === 'user' ? 'user' : 'other',
         text: textOf(content),

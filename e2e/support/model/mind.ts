@@ -50,6 +50,7 @@ const shells: Record<string, (command: string) => Json> = {
 const writers: Record<string, (path: string, content: string) => Json> = {
   write: (filePath, content) => ({ filePath, content }),
   Write: (file_path, content) => ({ file_path, content }),
+  write_file: (file_path, content) => ({ file_path, content }),
 };
 
 /** Codex without an inner sandbox runs a command only after asking, and asks only when the model wants it to. */

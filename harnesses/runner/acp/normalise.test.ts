@@ -14,7 +14,10 @@ function run(lines: string[], turnId?: string) {
   let state = emptyNormaliser('ask');
   const context: Context = {
     newId: () => `m${String(++ids)}`,
-    modes: { ask: { name: 'Ask', acpMode: 'default' }, auto: { name: 'Auto', acpMode: 'yolo' } },
+    harness: {
+      modes: { ask: { name: 'Ask', acpMode: 'default' }, auto: { name: 'Auto', acpMode: 'yolo' } },
+      acp: { argv: ['agent'], modeText: '^\\[MODE_UPDATE\\] (\\w+)$' },
+    },
     ...(turnId === undefined ? {} : { turnId }),
   };
   const items = lines.flatMap((raw) => {
@@ -174,6 +177,21 @@ test('modes have Berth’s names, and the same mode again is no news', () => {
   expect(items.map(({ payload }) => payload['current'])).toEqual(['auto', 'plan']);
 });
 
+test('a mode that is told as a piece of text is a mode, and the text around it is one', () => {
+  const items = run([
+    chunk('a'),
+    chunk('[MODE_UPDATE] yolo'),
+    chunk('b [MODE_UPDATE] yolo'),
+    chunk('[MODE_UPDATE] yolo'),
+  ]);
+  expect(items.map(({ kind, payload }) => [kind, payload['text'] ?? payload['current']])).toEqual([
+    ['message.delta', 'a'],
+    ['mode', 'auto'],
+    ['message.delta', 'b [MODE_UPDATE] yolo'],
+    ['message.end', undefined],
+  ]);
+});
+
 test('what is no update is not taken for one', () => {
   for (const message of [
     null,
@@ -187,7 +205,7 @@ test('what is no update is not taken for one', () => {
   expect(() =>
     normalise(emptyNormaliser('ask'), { sessionUpdate: 'plan' } as unknown as SessionUpdate, {
       newId: () => '',
-      modes: {},
+      harness: { modes: {}, acp: { argv: ['agent'] } },
     }),
   ).toThrow(TypeError);
 });

@@ -21,7 +21,7 @@ export const emptyNormaliser = (mode: string): Normaliser => ({ tools: new Set()
 
 export interface Context {
   newId: () => string;
-  modes: HarnessRecord['modes'];
+  harness: Pick<HarnessRecord, 'modes' | 'acp'>;
   turnId?: string;
   raw?: string;
 }
@@ -68,6 +68,13 @@ export function modePayload(current: string, modes: HarnessRecord['modes']): New
 export const modeName = (acpMode: string, modes: HarnessRecord['modes']): string =>
   Object.entries(modes).find(([, mode]) => mode.acpMode === acpMode)?.[0] ?? acpMode;
 
+function changeMode(state: Normaliser, acpMode: string, context: Context): Normalised {
+  const mode = modeName(acpMode, context.harness.modes);
+  if (mode === state.mode) return { state, items: [] };
+  const item = { kind: 'mode', payload: modePayload(mode, context.harness.modes) };
+  return seal({ ...state, mode }, [item], context);
+}
+
 export function normalise(state: Normaliser, update: SessionUpdate, context: Context): Normalised {
   switch (update.sessionUpdate) {
     case 'agent_message_chunk':
@@ -83,6 +90,9 @@ export function normalise(state: Normaliser, update: SessionUpdate, context: Con
       }
       const text = storable(update.content.text);
       if (text === '') return { state, items: [] };
+      const { modeText } = context.harness.acp;
+      const acpMode = modeText === undefined ? undefined : text.match(modeText)?.[1];
+      if (acpMode !== undefined) return changeMode(state, acpMode, context);
       const same = state.open?.kind === kind && state.open.agentId === agentId;
       const before = same ? [] : endOf(state);
       const open =
@@ -118,12 +128,8 @@ export function normalise(state: Normaliser, update: SessionUpdate, context: Con
       }));
       return seal(state, [{ kind: 'commands', payload: { commands } }], context);
     }
-    case 'current_mode_update': {
-      const mode = modeName(update.currentModeId, context.modes);
-      if (mode === state.mode) return { state, items: [] };
-      const item = { kind: 'mode', payload: modePayload(mode, context.modes) };
-      return seal({ ...state, mode }, [item], context);
-    }
+    case 'current_mode_update':
+      return changeMode(state, update.currentModeId, context);
     // An agent says it when something outside a turn is over; its title is ours to give.
     case 'session_info_update':
       return endText(state, context);

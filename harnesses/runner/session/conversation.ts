@@ -30,6 +30,8 @@ export interface ConversationOptions {
   spec: () => SessionSpec;
   newId: NewId;
   transcript: Transcript;
+  /** The agent went over to another mode by itself: it begins with that one when it comes back. */
+  modeChanged: (mode: string) => void;
   log: (fields: Record<string, unknown>, message: string) => void;
 }
 
@@ -54,7 +56,7 @@ export interface Conversation {
 }
 
 export function createConversation(options: ConversationOptions): Conversation {
-  const { journal, spec, newId, transcript, log } = options;
+  const { journal, spec, newId, transcript, modeChanged, log } = options;
   let normaliser = emptyNormaliser(spec().mode);
   let replay: Replay | null = null;
   let next: Conversation['next'] = null;
@@ -68,7 +70,7 @@ export function createConversation(options: ConversationOptions): Conversation {
 
   const context = (raw?: string): Context => ({
     newId,
-    modes: spec().harness.modes,
+    harness: spec().harness,
     ...(running === null ? {} : { turnId: running.turnId }),
     ...(raw === undefined ? {} : { raw }),
   });
@@ -104,6 +106,7 @@ export function createConversation(options: ConversationOptions): Conversation {
     }
     try {
       const done = normalise(normaliser, change, context(raw));
+      if (done.state.mode !== normaliser.mode) modeChanged(done.state.mode);
       normaliser = done.state;
       put(...done.items);
     } catch (error) {

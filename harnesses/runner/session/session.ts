@@ -43,7 +43,16 @@ export async function createSession(options: {
   const transcript = createTranscript(join(dir, 'transcript.ndjson'), (error) =>
     log({ error: String(error) }, 'transcript could not be written'),
   );
-  const conversation = createConversation({ journal, spec: () => spec, newId, transcript, log });
+  const conversation = createConversation({
+    journal,
+    spec: () => spec,
+    newId,
+    transcript,
+    modeChanged: (mode) => {
+      if (Object.hasOwn(spec.harness.modes, mode)) spec = { ...spec, mode };
+    },
+    log,
+  });
   const { put, notice } = conversation;
 
   const wake = (): void => wakers.splice(0).forEach((resolve) => resolve());

@@ -49,6 +49,7 @@ export function createBox(options: BoxOptions) {
       generation: record.generation,
       notes: record.notes,
       isolated: record.isolated,
+      ...(record.agents === undefined ? {} : { agents: record.agents }),
     };
     if (record.ended)
       return {
@@ -168,6 +169,7 @@ export function createBox(options: BoxOptions) {
       wanted: 'running',
       notes,
       cgroups: limited.cgroups,
+      agents: spec.agents,
       memoryKills: 0,
     });
     early?.(view(starting));

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
+import type { SandboxSpec } from '../driver.ts';
 import type { ProcId } from './procs.ts';
 
 /** What the driver remembers of a sandbox. Written before the thing that it describes is made, removed after it is gone. */
@@ -16,6 +17,8 @@ export interface SandboxRecord {
   readonly isolated: boolean;
   readonly notes: readonly string[];
   readonly cgroups: readonly string[];
+  /** As they were when it was started; absent in a record of an older Berth. */
+  readonly agents?: SandboxSpec['agents'];
   /** The kernel's count of memory kills that was told already. */
   readonly memoryKills: number;
   /** bwrap itself, and the first process inside; absent until known. */
