@@ -16,6 +16,25 @@ function isPattern(text: string): boolean {
   }
 }
 
+/**
+ * After a death the runner opens the conversation again: by `session/resume` when no turn is open, else by `session/load`, whose replayed user
+ * messages tell whether the open turn had arrived. All fields are optional; absent is what the protocol says.
+ */
+export const reopenQuirks = z.strictObject({
+  /** Run to its end in the sandbox before each `session/load`, with the agent's own environment. Another end than 0 is said in the log, and the load is tried. */
+  beforeLoad: z.optional(argv),
+  /** It answers `session/load` before it has replayed everything: nothing is judged or prompted until it was silent for so long. */
+  quietMs: z.optional(z.int().check(z.positive(), z.maximum(10_000))),
+  /** Offered, but it does not bring the conversation back: `load` is used instead. */
+  resume: z.optional(z.literal(false)),
+  /**
+   * JSON-RPC codes by which `session/load` says that it has no such conversation. It is begun anew and told what was said. Default: -32002. Any
+   * other code is asked again once in the same process, then taken as the same.
+   */
+  lostCodes: z.optional(z.array(z.int())),
+});
+export type ReopenQuirks = z.infer<typeof reopenQuirks>;
+
 export const harnessRecord = z.strictObject({
   id: z.string().check(z.regex(/^[a-z][a-z0-9-]{0,63}$/)),
   title: z.string(),
@@ -78,6 +97,9 @@ export const harnessRecord = z.strictObject({
     loadMs: z.int(),
     cancelMs: z.int(),
   }),
+  /** How an old conversation is opened again, where this agent is not as the protocol says. Used by `harnesses/runner/session`. */
+  reopen: z.optional(reopenQuirks),
+  /** What is odd about it, in words, for people who look. */
   quirks: z.optional(z.array(z.string())),
 });
 export type HarnessRecord = z.infer<typeof harnessRecord>;

@@ -11,7 +11,12 @@ import { seq, uuid } from './scalars.ts';
  * its journal before it is sent, kept until `ack`, and resent after a reconnect from `welcome.lastSourceSeq + 1`. Control plane → runner: `turn`, `decide`
  * and `cancel` may be repeated; the runner answers a turn it already journalled with `accepted` again and does not deliver it twice.
  */
-export const linkProtocol = 'berth.link.v1';
+export const linkVersion = 1;
+export const linkProtocol = `berth.link.v${String(linkVersion)}`;
+/** Every version of it, for saying no in a way that the other side hears. */
+export const anyLinkProtocol = /^berth\.link\.v\d+$/;
+/** How a link is closed whose other side speaks another version; each says so once, and the runner is replaced. */
+export const otherVersionClose = 4409;
 
 /** What a runner needs to run one session. Sent by `bind`, which may be repeated; a higher generation replaces the sandbox connection. */
 export const sessionSpec = z.object({
@@ -43,9 +48,16 @@ export type SessionSpec = z.infer<typeof sessionSpec>;
 /**
  * Kinds that a runner may put into its journal. Those of `contract/events.ts` go into the log as they are; the internal ones are turned into
  * log entries by the control plane: `message.end`/`thought.end` {messageId} close a streamed text (the control plane folds its deltas into one `message`/`thought`),
- * `turn.started` also writes `message.user`, `approval.requested` gets its row and revision first, `agent.session` {agentSessionId} is kept on the session.
+ * `turn.started` also writes `message.user`, `approval.requested` gets its row and revision first, `agent.session` {agentSessionId} is kept on the session,
+ * `sandbox.outdated` {generation, detail} has the sandbox started again: its agentd and this runner do not understand each other.
  */
-export const internalKinds = ['message.end', 'thought.end', 'agent.session', 'changes'] as const;
+export const internalKinds = [
+  'message.end',
+  'thought.end',
+  'agent.session',
+  'changes',
+  'sandbox.outdated',
+] as const;
 
 export const sourceItem = z.object({
   n: z.int().check(z.positive()),
@@ -60,7 +72,7 @@ export type SourceItem = z.infer<typeof sourceItem>;
 export const runnerFrame = z.discriminatedUnion('op', [
   z.object({
     op: z.literal('hello'),
-    protocol: z.literal(1),
+    protocol: z.int(),
     runnerId: uuid,
     version: z.string(),
     /** Sessions with a journal on this runner: `lastN` is the highest number given out so far. */

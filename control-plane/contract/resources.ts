@@ -165,6 +165,11 @@ export const approval = z.object({
   agentName: z.string(),
   turnId: z.optional(uuid),
   toolCallId: z.optional(z.string()),
+  /**
+   * `delivery`: not the agent asks but Berth: nobody can know whether the message `turnId` arrived. Its options are the answers of `…/settle`, and deciding it is
+   * the same as settling. It stands in the inbox; in the log its question is the turn's `turn.ended` with state `unknown`.
+   */
+  about: z.optional(z.literal('delivery')),
   revision: z.int(),
   state: z.enum(['waiting', 'decided', 'superseded', 'expired']),
   title: z.string(),

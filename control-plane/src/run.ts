@@ -205,14 +205,16 @@ export async function run(parts: {
   await sessions.start(signal);
   const { url } = await web.listen(config.port, config.host);
   const token = await identity.localToken(owner, localFile.previousToken());
+  const localRunner = await runners.ensureLocal({ stateDir: places.runnerState });
   scope.use(
     await startLocalRunner({
       stateDir: places.runnerState,
       runnerScript: places.runnerScript,
       nodeBinary: places.nodeBinary,
       url,
-      identity: await runners.ensureLocal({ stateDir: places.runnerState }),
+      identity: localRunner,
       busy: () => anyTurnOpen(sessions, owner),
+      foreign: () => runners.foreign(localRunner.runnerId),
       logger,
     }),
   );

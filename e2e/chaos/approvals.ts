@@ -83,7 +83,8 @@ export function openApprover(options: {
         .approvals.list({ state: 'waiting', limit: 200, signal: AbortSignal.timeout(5000) })
         .catch(() => undefined); // away: asked again
       for (const approval of page?.items ?? []) {
-        if (known.has(approval.id)) continue;
+        // Whether a message arrived is for whoever knows the agent's diary to say.
+        if (known.has(approval.id) || approval.about === 'delivery') continue;
         known.add(approval.id);
         const task = answer(approval).finally(() => work.delete(task));
         work.add(task);

@@ -9,6 +9,7 @@ import { createProcesses } from './processes.ts';
 import { putFiles } from './put-files.ts';
 import {
   agentdFrame,
+  agentdVersion,
   fileRoots,
   socketName,
   type AgentdReply,
@@ -144,7 +145,7 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
     ready = true;
     reply(0, {
       op: 'hello',
-      version: 1,
+      version: agentdVersion,
       pid: process.pid,
       startedAtMs: options.startedAtMs,
       place: {
@@ -156,6 +157,14 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
     });
     for (const frame of waiting) frame();
     pump();
+  }
+
+  /** Whatever else it says would be misunderstood. What runs goes on until the sandbox is started again, or nobody came for too long. */
+  function otherVersion(version: number): void {
+    clearTimeout(helloWait);
+    const reply: AgentdReply = { op: 'other-version', version: agentdVersion };
+    const why = `the runner speaks version ${String(version)}, this is ${String(agentdVersion)}`;
+    link.refuse(why, agentdFrame.control, 0, Buffer.from(JSON.stringify(reply)));
   }
 
   function handle(id: number, request: AgentdRequest): void {
@@ -257,8 +266,11 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
       else reply(id, { op: 'failed', code: 'io', detail: parsed.detail });
       return;
     }
-    if (parsed.kind === 'request' && parsed.request.op === 'hello') watch(0, hello(parsed.request));
-    else link.drop('the first frame is not a hello');
+    if (parsed.kind === 'request' && parsed.request.op === 'hello') {
+      const { version } = parsed.request;
+      if (version === agentdVersion) watch(0, hello(parsed.request));
+      else otherVersion(version);
+    } else link.drop('the first frame is not a hello');
   }
 
   const link: Link = createLink({

@@ -1,7 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { AgentdFrameReader, encodeAgentdFrame } from './protocol.ts';
 
-const backoffMs = { first: 20, most: 200 } as const;
+/** `refused`: the runner speaks another version. Another one may come in its place. */
+const backoffMs = { first: 20, most: 200, refused: 2000 } as const;
 
 export interface LinkEvents {
   frame(type: number, id: number, body: Buffer): void;
@@ -18,6 +19,8 @@ export interface Link {
   send(type: number, id: number, body: Uint8Array): void;
   /** The other side broke the protocol. */
   drop(reason: string): void;
+  /** Says a last word and goes; dials again much later. */
+  refuse(reason: string, type: number, id: number, body: Uint8Array): void;
   /** While true, nothing more is read from the runner. */
   holdReading(hold: boolean): void;
   close(): void;
@@ -34,6 +37,7 @@ export function createLink(options: {
   let tries = 0;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
+  let refused = false;
 
   const drop = (reason: string): void => {
     log(`link dropped: ${reason}`);
@@ -65,7 +69,10 @@ export function createLink(options: {
       up = false;
       if (was) events.down();
       if (closed) return;
-      const waitMs = Math.min(backoffMs.most, backoffMs.first * 2 ** tries);
+      const waitMs = refused
+        ? backoffMs.refused
+        : Math.min(backoffMs.most, backoffMs.first * 2 ** tries);
+      refused = false;
       tries = Math.min(tries + 1, 10);
       timer = setTimeout(dial, waitMs);
     });
@@ -83,6 +90,11 @@ export function createLink(options: {
       if (up) socket?.write(encodeAgentdFrame(type, id, body));
     },
     drop,
+    refuse: (reason, type, id, body) => {
+      log(`link refused: ${reason}`);
+      refused = true;
+      socket?.end(encodeAgentdFrame(type, id, body));
+    },
     holdReading: (hold) => {
       if (hold) socket?.pause();
       else socket?.resume();

@@ -2,6 +2,12 @@
  * Between runner and agentd, on the Unix socket in /run/berth. Frame: u32 LE length of what follows, u8 type, u32 LE id, body.
  * agentd dials; the runner listens, so that a new runner finds the same agentd again. Plain data, no schema library: agentd stays small.
  */
+/**
+ * Raised when one side would not understand the other. agentd is as old as its sandbox, the runner as new as its machine: whoever hears another version says so and
+ * does nothing else, and the sandbox is started again with the agentd of today; its files stay.
+ */
+export const agentdVersion = 1;
+
 export const socketName = {
   agentd: 'agentd.sock',
   gateway: 'gateway.sock',
@@ -52,7 +58,7 @@ export type AgentdRequest =
   /** First frame of every connection; nothing starts before it. `adopt`: from which offset each known process goes on. */
   | {
       op: 'hello';
-      version: 1;
+      version: number;
       ports: { port: number; socket: string }[];
       adopt: Record<number, number>;
     }
@@ -94,12 +100,14 @@ export type AgentdRequest =
 export type AgentdReply =
   | {
       op: 'hello';
-      version: 1;
+      version: number;
       pid: number;
       startedAtMs: number;
       place: Place;
       processes: ProcessView[];
     }
+  /** Instead of a hello: it speaks this version, not the runner's. The connection is closed. */
+  | { op: 'other-version'; version: number }
   | { op: 'started'; pid: number }
   | { op: 'exited'; code: number | null; signal: string | null; outputTo: number }
   | {

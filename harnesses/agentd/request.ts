@@ -39,7 +39,7 @@ const isPorts: Check = (v) =>
 /** What each request must carry. agentd has no schema library: it is loaded once per sandbox. */
 const fields: Record<Op, Record<string, Check>> = {
   hello: {
-    version: (v) => v === 1,
+    version: isCount,
     ports: isPorts,
     adopt: (v) => isFields(v) && Object.values(v).every(isCount),
   },

@@ -17,6 +17,8 @@ export const limits = {
   linkBufferBytes: 8 * 1024 * 1024,
   dialFirstMs: 50,
   dialMostMs: 2000,
+  /** The control plane speaks another version. */
+  dialForeignMs: 15_000,
   pingMs: 5000,
   /** No frame for this long: the link is dialled anew. */
   silenceMs: 20_000,
@@ -35,6 +37,8 @@ export const limits = {
   /** Before the next try after a second death. */
   respawnMs: 500,
   goOns: 2,
+  /** A load that failed for another reason than a lost conversation is asked again after this. */
+  loadAgainMs: 500,
   /** The conversation that a new agent session is told, from its end. */
   seedChars: 200_000,
   /** Text outside a turn ends after this silence. */
@@ -43,6 +47,8 @@ export const limits = {
   runMs: 120_000,
   gitMs: 300_000,
   cloneMs: 1_800_000,
+  /** Connections in a row that end after our hello without a word: an agentd that is too old to say that it does not understand. */
+  hungUpMax: 10,
   quiesceMs: 3000,
   /** Model traffic waits this long for a control plane that restarts. */
   gatewayWaitMs: 30_000,

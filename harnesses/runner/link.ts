@@ -1,6 +1,7 @@
 import {
   controlFrame,
   linkProtocol,
+  otherVersionClose,
   type ControlFrame,
   type RunnerFrame,
 } from '@berth/contract/link';
@@ -49,9 +50,21 @@ export function createLink(options: {
   let tries = 0;
   let timer: NodeJS.Timeout | undefined;
 
+  /** The control plane does not understand this runner: said once. It is replaced; until then it asks now and then. */
+  let foreign = false;
+  function tellForeign(): void {
+    if (!foreign)
+      log(
+        { ours: linkProtocol },
+        'the control plane speaks another version of the link: this runner waits to be replaced',
+      );
+    foreign = true;
+  }
   function later(): void {
     if (closed) return;
-    const most = Math.min(limits.dialMostMs, limits.dialFirstMs * 2 ** Math.min(tries, 10));
+    const most = foreign
+      ? limits.dialForeignMs
+      : Math.min(limits.dialMostMs, limits.dialFirstMs * 2 ** Math.min(tries, 10));
     tries++;
     timer = setTimeout(dial, most * (0.75 + Math.random() / 4)); // many runners must not come back in step
   }
@@ -99,20 +112,26 @@ export function createLink(options: {
       }
       if (frame.op === 'welcome') {
         tries = 0;
+        foreign = false;
         ready = true;
       }
       events.frame(frame);
       if (frame.op === 'welcome') events.up();
     });
-    dialled.on('error', (error) => log({ error: error.message }, 'link'));
+    dialled.on('error', (error) => {
+      // A control plane that knows no word of this version picks none of those that it was offered.
+      if (/subprotocol/i.test(error.message)) tellForeign();
+      else log({ error: error.message }, 'link');
+    });
     dialled.on('close', (code) => {
+      if (code === otherVersionClose) tellForeign();
       clearTimeout(silence);
       clearInterval(ping);
       if (socket !== dialled) return;
       socket = null;
       const was = ready;
       ready = false;
-      log({ code }, 'link closed');
+      if (!foreign) log({ code }, 'link closed');
       if (was) events.down();
       later();
     });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ControlFrame, RunnerFrame, SessionSpec } from '@berth/contract/link';
 import { createCalls, refusalOf } from './calls.ts';
 import type { Clock } from './clock.ts';
+import { helloOf } from './hello.ts';
 import type { NewId } from './ids.ts';
 import { openJournal, type Journal } from './journal/journal.ts';
 import { createLink, type Link, type LinkTarget } from './link.ts';
@@ -273,18 +274,7 @@ export async function createRunner(options: {
     target,
     log,
     events: {
-      hello: (runnerId) => ({
-        op: 'hello',
-        protocol: 1,
-        runnerId,
-        version,
-        sessions: [...open.values()].map(({ sessionId, journal, spec }) => ({
-          sessionId,
-          sourceId: journal.sourceId,
-          lastN: journal.lastN,
-          generation: spec?.generation ?? 0,
-        })),
-      }),
+      hello: (runnerId) => helloOf(runnerId, version, open.values()),
       frame(frame) {
         Promise.resolve(take(frame)).catch((error: unknown) =>
           log(

@@ -83,21 +83,21 @@ export async function findAgentOfHarness(
   return rows[0] ?? null;
 }
 
+/** Null: that id was given out before, and its agent is there. */
 export async function insertAgent(
   sql: Sql,
   key: { id: string; teamId: string; at: Date },
   agent: AgentValues,
-): Promise<AgentRow> {
+): Promise<AgentRow | null> {
   const { rows } = await sql.query<AgentRow>(
     `insert into agent (id, team_id, created_at, updated_at, name, harness, model, instructions,
                         mode, repository, egress, env, idle_suspend_ms)
      values ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+     on conflict (id) do nothing
      returning ${columns}`,
     [key.id, key.teamId, key.at, ...valuesOf(agent)],
   );
-  const row = rows[0];
-  if (row === undefined) throw new Error('an inserted agent came back without its row');
-  return row;
+  return rows[0] ?? null;
 }
 
 /** Null: somebody changed it since `version`, or it is gone. */

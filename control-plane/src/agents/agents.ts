@@ -35,11 +35,16 @@ export function createAgents({
     return found;
   }
 
-  async function create(actor: Pick<Actor, 'teamId'>, input: CreateAgent): Promise<Agent> {
+  /** `id`: the same id again is the same agent. */
+  async function create(
+    actor: Pick<Actor, 'teamId'>,
+    input: CreateAgent,
+    id: string = newId(),
+  ): Promise<Agent> {
     const values = valuesOf(input);
     checkRunnable(values, await harnesses.list());
-    const key = { id: newId(), teamId: actor.teamId, at: now() };
-    return agentOf(await store.insertAgent(sql, key, values));
+    const key = { id, teamId: actor.teamId, at: now() };
+    return agentOf((await store.insertAgent(sql, key, values)) ?? (await row(actor, id)));
   }
 
   return {

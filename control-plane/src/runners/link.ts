@@ -1,4 +1,4 @@
-import { runnerFrame } from '@berth/contract/link';
+import { linkVersion, otherVersionClose, runnerFrame } from '@berth/contract/link';
 import type { ControlFrame, RunnerFrame } from '@berth/contract/link';
 import type { Logger } from 'pino';
 import { WebSocket } from 'ws';
@@ -13,7 +13,7 @@ export const linkCloses = {
   badFrame: 4002,
   silent: 4008,
   notYours: 4403,
-  protocol: 4409,
+  protocol: otherVersionClose,
   restarting: 1012,
   overloaded: 1013,
 } as const;
@@ -32,6 +32,7 @@ export class Link {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #greeted: (link: Link, hello: Hello) => void;
+  readonly #foreign: (link: Link) => void;
   readonly #chains = new Map<string, Promise<void>>();
   readonly #heart: NodeJS.Timeout;
   // Why the socket is not read now; it is read again when the last reason is gone.
@@ -48,6 +49,8 @@ export class Link {
     logger: Logger;
     clock: Clock;
     greeted: (link: Link, hello: Hello) => void;
+    /** It speaks another version of the link, and is closed. */
+    foreign: (link: Link) => void;
     closed: (link: Link) => void;
   }) {
     this.runnerId = options.runnerId;
@@ -56,6 +59,7 @@ export class Link {
     this.#logger = options.logger;
     this.#clock = options.clock;
     this.#greeted = options.greeted;
+    this.#foreign = options.foreign;
     this.#heardAt = this.#clock.now();
     this.calls = createCalls((call) => this.send({ op: 'call', ...call }));
     const socket = options.socket;
@@ -174,6 +178,12 @@ export class Link {
     if (hello.runnerId !== this.runnerId) {
       this.#logger.error({ runnerId: this.runnerId }, 'a runner says that it is another');
       this.close(linkCloses.notYours, 'another runner’s credential');
+      return;
+    }
+    if (hello.protocol !== linkVersion) {
+      this.#foreign(this);
+      this.close(linkCloses.protocol, `speak version ${String(linkVersion)}`);
+      this.#state = 'closed';
       return;
     }
     this.#state = 'welcoming';

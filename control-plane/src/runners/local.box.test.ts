@@ -20,6 +20,7 @@ const identity = { runnerId: 'r', credential: 'c' };
 let dir: string;
 let script: string;
 let busy: boolean;
+let foreign = false;
 let stack: AsyncDisposableStack;
 const until = (check: () => unknown) => vi.waitFor(check, { timeout: 10_000, interval: 20 });
 
@@ -27,6 +28,7 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'berth-local-'));
   script = join(dir, 'runner.mjs');
   busy = false;
+  foreign = false;
   stack = new AsyncDisposableStack();
   stack.defer(() => rm(dir, { recursive: true, force: true }));
 });
@@ -41,6 +43,7 @@ const start = (url = 'http://127.0.0.1:1') =>
     url,
     identity,
     busy: async () => busy,
+    foreign: () => foreign,
     logger,
   });
 const lives = async () =>
@@ -87,6 +90,21 @@ test('one of another build is replaced as soon as no turn runs, not before', asy
   await new Promise((resolve) => setTimeout(resolve, 800));
   expect(second.pid()).toBe(old);
   busy = false;
+  await until(async () => expect((await lives()).map((one) => one.mark)).toEqual(['old', 'new']));
+  expect(await processStart(old)).toBeUndefined();
+});
+
+test('one that nobody understands is replaced at once: it can never say that it is idle', async () => {
+  await writeFile(script, program('old'));
+  const first = await start();
+  await until(async () => expect(await lives()).toHaveLength(1));
+  const old = first.pid()!;
+  await first[Symbol.asyncDispose]();
+  await writeFile(script, program('new'));
+  busy = true;
+  const second = await start();
+  stack.defer(() => second.end());
+  foreign = true;
   await until(async () => expect((await lives()).map((one) => one.mark)).toEqual(['old', 'new']));
   expect(await processStart(old)).toBeUndefined();
 });

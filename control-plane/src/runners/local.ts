@@ -35,7 +35,8 @@ export interface LocalRunner extends AsyncDisposable {
  * This machine's one runner: a detached process that outlives the control plane and is found again by its pid and start time.
  *
  * A runner of another build (by the hash of its script) is asked to end as soon as no turn runs, and the present build is started in its place: its journal
- * and the sandboxes' agentd live on, so nothing is lost, but a running turn would be cut.
+ * and the sandboxes' agentd live on, so nothing is lost, but a running turn would be cut. One that speaks another version of the link is replaced at once: a running
+ * turn is cut, settled by looking, and goes on.
  */
 export async function startLocalRunner(options: {
   stateDir: string;
@@ -46,6 +47,8 @@ export async function startLocalRunner(options: {
   identity: RunnerIdentity;
   /** A turn runs: a runner of another build may not be replaced now. */
   busy: () => Promise<boolean>;
+  /** Nothing that the runner says is understood here: it is replaced at once, because nobody can know when it is idle. */
+  foreign: () => boolean;
   logger: Logger;
 }): Promise<LocalRunner> {
   const { stateDir, runnerScript, nodeBinary, identity, busy } = options;
@@ -118,7 +121,7 @@ export async function startLocalRunner(options: {
       if (current !== undefined && (await alive(current))) {
         aliveMs += limits.lookMs;
         if (aliveMs >= limits.steadyMs) backoffMs = limits.backoffFirstMs;
-        if (current.build !== build && !(await busy())) {
+        if (current.build !== build && (options.foreign() || !(await busy()))) {
           logger.info({ pid: current.pid }, 'replacing the runner of another build');
           await end(current);
           current = await launch();

@@ -223,6 +223,38 @@ test('a runner that says it is another is not let in', async () => {
   expect(told.seen).toEqual([]);
 });
 
+test.each<[string, string, number]>([
+  ['offers another version', 'berth.link.v9', 1],
+  ['says another version in its hello', 'berth.link.v1', 9],
+])(
+  'a runner that %s hears it, is told once, and is foreign until another comes',
+  async (_how, offered, protocol) => {
+    const { runnerId, credential } = identity;
+    const dial = async (name: string, version: number) => {
+      const socket = new WebSocket(`${url.replace('http', 'ws')}/api/v1/runner`, name, {
+        headers: { authorization: `Bearer ${credential}` },
+      });
+      socket.on('open', () =>
+        socket.send(
+          JSON.stringify({ op: 'hello', protocol: version, runnerId, version: '0', sessions: [] }),
+        ),
+      );
+      return socket;
+    };
+    for (let times = 0; times < 2; times++) {
+      const socket = await dial(offered, protocol);
+      const code = await new Promise((resolve) => socket.once('close', resolve));
+      expect(code).toBe(4409);
+    }
+    expect(runners.foreign(runnerId)).toBe(true);
+    expect(told.seen).toEqual([['foreign', runnerId]]);
+    expect(lines.filter((line) => line.includes('cannot be understood'))).toHaveLength(1);
+    const present = await dial('berth.link.v1', 1);
+    await until(() => expect(runners.foreign(runnerId)).toBe(false));
+    present.terminate();
+  },
+);
+
 test('a fault of ours closes the link, so that everything is sent again', async () => {
   const runner = await connect();
   runner.send({ op: 'accepted', sessionId: s1, turnId: newId().slice(0, -1) + 'f' });

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { linkProtocol } from '@berth/contract/link';
+import { anyLinkProtocol, linkProtocol } from '@berth/contract/link';
 import type { ControlFrame } from '@berth/contract/link';
 import type { Logger } from 'pino';
 import { WebSocketServer } from 'ws';
@@ -34,6 +34,8 @@ export interface Runners {
   serves(runnerId: string, sessionId: string): boolean;
   /** Links that are up now. */
   connected(): readonly string[];
+  /** Its last words were of another version of the link: nothing that it says is understood here, until another takes its place. */
+  foreign(runnerId: string): boolean;
   /** Tells the runners to come back to whoever is next; they keep what is not acknowledged. */
   close(): Promise<void>;
 }
@@ -53,13 +55,18 @@ export function createRunners(options: {
   const links = new Map<string, Link>();
   const homes = new Map<string, string>();
   const believed = new Map<string, { hash: Uint8Array; until: number }>();
+  const foreigners = new Set<string>();
   const opened = new Set<Link>();
   const work = new Set<Promise<void>>();
   const server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
     maxPayload: limits.linkFrameBytes,
-    handleProtocols: (offered) => (offered.has(linkProtocol) ? linkProtocol : false),
+    // One of another version is let in only to hear that it is.
+    handleProtocols: (offered) =>
+      offered.has(linkProtocol)
+        ? linkProtocol
+        : ([...offered].find((name) => anyLinkProtocol.test(name)) ?? false),
   });
   let closing = false;
 
@@ -139,10 +146,21 @@ export function createRunners(options: {
     },
   };
 
+  function foreign(runnerId: string, speaks: string): void {
+    if (foreigners.has(runnerId)) return;
+    foreigners.add(runnerId);
+    logger.error(
+      { runnerId, speaks, ours: linkProtocol },
+      'the runner is of another version of Berth and cannot be understood: it has to be replaced',
+    );
+    background(events().foreign(runnerId), 'a runner of another version could not be told');
+  }
+
   function admit(request: IncomingMessage, socket: Duplex, head: Buffer, runnerId: string): void {
     server.handleUpgrade(request, socket, head, (client) => {
       client.on('error', (error) => logger.warn({ err: error, runnerId }, 'a link broke'));
       if (client.protocol !== linkProtocol) {
+        if (anyLinkProtocol.test(client.protocol)) foreign(runnerId, client.protocol);
         client.close(linkCloses.protocol, `speak ${linkProtocol}`);
         return;
       }
@@ -160,6 +178,7 @@ export function createRunners(options: {
           // From here on it stands for its runner; an older link of it is a connection that the runner gave up.
           links.get(runnerId)?.close(linkCloses.replaced, 'a newer link is here');
           links.set(runnerId, link);
+          foreigners.delete(runnerId);
           for (const { sessionId } of hello.sessions) homes.set(sessionId, runnerId);
           logger.info(
             { runnerId, version: hello.version, sessions: hello.sessions.length },
@@ -170,6 +189,7 @@ export function createRunners(options: {
             'a runner’s last sight could not be stored',
           );
         },
+        foreign: () => foreign(runnerId, 'another version'),
         closed() {
           opened.delete(link);
           if (links.get(runnerId) !== link) return;
@@ -208,6 +228,7 @@ export function createRunners(options: {
     authenticate,
     connected: () =>
       [...links.values()].filter((link) => link.serving).map((link) => link.runnerId),
+    foreign: (runnerId) => foreigners.has(runnerId),
     serves: (runnerId, sessionId) => linkOf(sessionId)?.runnerId === runnerId,
     upgrade(request, socket, head) {
       const match = path.exec(new URL(request.url ?? '/', 'http://here.invalid').pathname);

@@ -1,12 +1,13 @@
 import { Problem } from '@berth/contract';
 import { changed, say, type Core } from './core.ts';
 import { deliveryId } from './delivery.ts';
+import { askAboutDelivery } from './delivery-question.store.ts';
 import { entryOf } from './entries.ts';
 import { readState, writeFields, writeStatus, type SessionState } from './facts.store.ts';
 import { sessionStatus } from './lifecycle.ts';
 import type { Owned } from './owner.ts';
 import { throughOutages } from './sql.ts';
-import { consumeNext, turnsInFlight } from './turns.store.ts';
+import { consumeNext, turnsInFlight, turnsInQuestion } from './turns.store.ts';
 import { decisionsToDeliver, markDelivered } from './approvals.store.ts';
 
 /** Also while its agent starts: the runner keeps the turn and gives it to the agent the moment that it is up. */
@@ -33,8 +34,17 @@ export async function advance(core: Core, owned: Owned, approvals = false): Prom
       state = { ...state, turn: 'sent', queued: state.queued - 1 };
     }
   }
+  const asked = state.turn === 'unknown' && (await askAbout(core, owned));
   await stateStatus(core, owned, state);
-  changed(core, owned, approvals);
+  changed(core, owned, approvals || asked);
+}
+
+/** A message in question is a question of the inbox. True: it was not there yet. */
+async function askAbout(core: Core, owned: Owned): Promise<boolean> {
+  let asked = false;
+  for (const turn of await turnsInQuestion(core.pool, owned.sessionId))
+    if (await askAboutDelivery(core.pool, turn, new Date(core.clock.now()))) asked = true;
+  return asked;
 }
 
 async function stateStatus(core: Core, owned: Owned, state: SessionState): Promise<void> {

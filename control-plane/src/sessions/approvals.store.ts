@@ -12,6 +12,7 @@ export interface ApprovalRow {
   agent_name: string;
   turn_id: string | null;
   tool_call_id: string | null;
+  about: 'delivery' | null;
   revision: number;
   state: Approval['state'];
   title: string;
@@ -26,12 +27,12 @@ export interface ApprovalRow {
   created_at: Date;
 }
 
-const columns = `p.id, p.team_id, p.session_id, s.title as session_title, a.name as agent_name, p.turn_id, p.tool_call_id, p.revision,
+const columns = `p.id, p.team_id, p.session_id, s.title as session_title, a.name as agent_name, p.turn_id, p.tool_call_id, p.about, p.revision,
   p.state, p.title, p.facts, p.options, p.option_id, p.note, p.decided_by_id, p.decided_by_name, p.decided_at, p.deadline, p.created_at`;
 const tables = `approval p join session s on s.id = p.session_id and s.deleted_at is null join agent a on a.id = s.agent_id`;
 
 export function approvalView(row: ApprovalRow): Approval {
-  const { turn_id, tool_call_id, facts, option_id, note, decided_at, deadline } = row;
+  const { turn_id, tool_call_id, about, facts, option_id, note, decided_at, deadline } = row;
   const by =
     row.decided_by_id === null || row.decided_by_name === null
       ? null
@@ -48,6 +49,7 @@ export function approvalView(row: ApprovalRow): Approval {
     createdAt: row.created_at.toISOString(),
     ...(turn_id === null ? {} : { turnId: turn_id }),
     ...(tool_call_id === null ? {} : { toolCallId: tool_call_id }),
+    ...(about === null ? {} : { about }),
     ...(facts === null || facts === undefined ? {} : { facts }),
     ...(option_id === null ? {} : { optionId: option_id }),
     ...(note === null ? {} : { note }),
@@ -178,7 +180,7 @@ export async function supersedeOfTurn(
 ): Promise<string[]> {
   const { rows } = await sql.query<{ id: string }>(
     `update approval set state = 'superseded', revision = revision + 1, decided_at = $3
-      where session_id = $1 and turn_id = $2 and state = 'waiting' returning id`,
+      where session_id = $1 and turn_id = $2 and state = 'waiting' and about is null returning id`,
     [sessionId, turnId, at],
   );
   return rows.map(({ id }) => id);
@@ -211,7 +213,7 @@ export async function decisionsToDeliver(
 ): Promise<{ id: string; option_id: string; note: string | null }[]> {
   const { rows } = await sql.query<{ id: string; option_id: string; note: string | null }>(
     `select p.id, p.option_id, p.note from approval p
-      where p.session_id = $1 and p.state = 'decided' and p.option_id is not null
+      where p.session_id = $1 and p.state = 'decided' and p.option_id is not null and p.about is null
         and (p.delivered_at is null or exists (select 1 from turn t where t.session_id = $1 and t.id = p.turn_id and t.state = any($2::text[])))
       order by p.decided_at`,
     [sessionId, [...inFlight]],
@@ -223,7 +225,7 @@ export async function decisionsToDeliver(
 export async function resolutionsWithoutEvent(sql: Sql, sessionId: string): Promise<ApprovalRow[]> {
   const { rows } = await sql.query<ApprovalRow>(
     `select ${columns} from ${tables}
-      where p.session_id = $1 and p.state <> 'waiting'
+      where p.session_id = $1 and p.state <> 'waiting' and p.about is null
         and not exists (select 1 from session_event e where e.session_id = $1 and e.kind = 'approval.resolved' and e.payload ->> 'approvalId' = p.id::text)`,
     [sessionId],
   );

@@ -5,7 +5,9 @@ import { advance } from './advance.ts';
 import * as store from './approvals.store.ts';
 import { say, type Core } from './core.ts';
 import { approvalResolved } from './entries.ts';
+import { isAnswer } from './delivery-question.store.ts';
 import type { Approvals } from './services.ts';
+import { settleTurn } from './settle-turn.ts';
 import { checkedCursor, isUuid, pageOf } from './sql.ts';
 
 export function createApprovals(core: Core): Approvals {
@@ -47,6 +49,7 @@ export function createApprovals(core: Core): Approvals {
       throw new Problem('invalid-request', 'This approval has no such option.', {
         errors: [{ pointer: '/optionId', detail: 'not one of the options' }],
       });
+    if (before.about === 'delivery') return settle(actor, before, input);
     const at = new Date(core.clock.now());
     const won = await store.decideApproval(pool, {
       teamId: actor.teamId,
@@ -58,10 +61,7 @@ export function createApprovals(core: Core): Approvals {
       at,
     });
     const after = await row(actor, id);
-    if (!won) {
-      if (after.state !== 'waiting') throw decidedBefore(after);
-      throw new Problem('version-stale', 'The question has changed meanwhile: read it again.');
-    }
+    if (!won) throw lost(after);
     await core.owner.run(after.session_id, async (owned) => {
       const entry = approvalResolved(after, core.clock.now());
       // Whoever took the session over in between has found the answer without its event.
@@ -71,6 +71,31 @@ export function createApprovals(core: Core): Approvals {
       if (core.runner.connected(after.session_id)) await store.markDelivered(pool, [id], at);
       await advance(core, owned, true);
     });
+    return store.approvalView(after);
+  }
+
+  /** Who was not the first learns who was. */
+  const lost = (after: store.ApprovalRow): Problem =>
+    after.state === 'waiting'
+      ? new Problem('version-stale', 'The question has changed meanwhile: read it again.')
+      : decidedBefore(after);
+
+  /** Whether a message arrived is Berth's own question: its answer settles the turn. */
+  async function settle(
+    actor: Actor,
+    before: store.ApprovalRow,
+    { optionId, revision, note }: DecideApproval,
+  ): Promise<Approval> {
+    const { session_id: sessionId, turn_id: turnId } = before;
+    const settled =
+      turnId === null || !isAnswer(optionId)
+        ? null
+        : await settleTurn(core, actor, { sessionId, turnId }, optionId, {
+            revision,
+            note: note ?? null,
+          });
+    const after = await row(actor, before.id);
+    if (settled === null) throw lost(after);
     return store.approvalView(after);
   }
 

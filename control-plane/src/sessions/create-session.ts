@@ -9,18 +9,29 @@ import { inTransaction } from './sql.ts';
 import { hashOf, titleOf } from './prompt.ts';
 import { insertTurn, readTurn } from './turns.store.ts';
 
-/** The rows in one transaction, then the first events; the sandbox comes later, by itself. */
+/**
+ * The rows in one transaction, then the first events; the sandbox comes later, by itself. Under an id that was given out before, it makes what is missing: who
+ * was the first may have died anywhere in between.
+ */
 export async function createSession(
   core: Core,
   actor: Actor,
   input: CreateSession,
+  given?: string,
 ): Promise<Session> {
+  const known = given === undefined ? null : await store.readSession(core.pool, actor, given);
+  if (known !== null) {
+    core.sandboxes.hint(known.id);
+    // Events that the first one did not come to say are found missing.
+    await core.owner.run(known.id, (owned) => advance(core, owned), { lookAgain: true });
+    return store.sessionView((await store.readSession(core.pool, actor, known.id)) ?? known);
+  }
   const agent = await store.readAgent(core.pool, actor.teamId, input.agentId);
   if (agent === null) throw new Problem('not-found', 'No such agent.');
   const harness = core.harnesses.record(agent.harness);
   if (harness.protocol !== 'none' && agent.model === null)
     throw new Problem('model-required', `${harness.title} needs a model; the agent names none.`);
-  const id = core.newId();
+  const id = given ?? core.newId();
   const turnId = input.turnId ?? core.newId();
   const { prompt } = input;
   const at = new Date(core.clock.now());

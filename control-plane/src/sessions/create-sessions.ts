@@ -11,7 +11,7 @@ import { Changes } from './changes.ts';
 import { Background, type Core, type SessionsConfig } from './core.ts';
 import { entryOf } from './entries.ts';
 import { createEventLog } from './event-log.ts';
-import { addUsage } from './facts.store.ts';
+import { countUsage } from './facts.store.ts';
 import { createIntents, createReports } from './intents.ts';
 import { sessionLimits } from './limits.ts';
 import { Feeds } from './log/feeds.ts';
@@ -166,7 +166,7 @@ export function createSessions(options: SessionsOptions): SessionsFeature {
             clock.now(),
           ),
         ]);
-        await addUsage(store.pool, sessionId, { ...tokens, costUsd: costUsd ?? '0' });
+        await throughOutages(() => countUsage(store.pool, sessionId), closing.signal);
         const teamId = owner.get(sessionId)?.teamId;
         if (teamId !== undefined) changes.tell({ teamId, sessionId, approvals: false });
       };

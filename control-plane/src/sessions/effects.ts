@@ -11,51 +11,19 @@ import type { Core } from './core.ts';
 import { endIsTold } from './ends.ts';
 import { approvalSuperseded, entryOf, turnEnded, userMessage } from './entries.ts';
 import {
-  addUsage,
+  countUsage,
   endTerminal,
   readAgentOf,
   readState,
+  replaceSandbox,
   writeFields,
   writePhase,
 } from './facts.store.ts';
+import { base, nothing, refusal, type Effect } from './item-entries.ts';
 import type { Entry } from './log/entry.ts';
-import { isDeltaKind } from './log/fold.ts';
 import type { Owned } from './owner.ts';
 import { withOutputAside } from './tool-output.ts';
 import { moveTurn, readTurn, toldEnds, turnHasEvent } from './turns.store.ts';
-
-/** What one item of the runner's journal becomes. The rows are written already, and may be written again: the item comes again until it is acknowledged. */
-export interface Effect {
-  readonly entries: readonly Entry[];
-  /** Something that the session's status or queue depends on has changed. */
-  readonly advance?: 'session' | 'approvals';
-  /** After the commit. A crash before it is made good when the session is taken over. */
-  readonly committed?: () => Promise<void>;
-}
-const nothing: Effect = { entries: [] };
-
-/** Deltas are the many; they need no row, no schema and no waiting. Null: not a delta. */
-export function deltaOf(item: SourceItem, at: number): Entry | null {
-  if (!isDeltaKind(item.kind)) return null;
-  const { messageId, text } = item.payload;
-  if (typeof messageId !== 'string' || typeof text !== 'string')
-    return refusal(item, 'a delta without messageId and text', at);
-  return { ...base(item, at), kind: item.kind, payload: '', delta: { messageId, text } };
-}
-
-function base(item: SourceItem, at: number): Pick<Entry, 'at' | 'turnId' | 'raw'> {
-  return {
-    at,
-    ...(item.turnId === undefined ? {} : { turnId: item.turnId }),
-    ...(item.raw === undefined ? {} : { raw: item.raw }),
-  };
-}
-export function refusal(item: SourceItem, detail: string, at: number): Entry {
-  return {
-    ...entryOf('error', { code: 'event-refused', detail: `${item.kind}: ${detail}` }, at),
-    ...base(item, at),
-  };
-}
 
 const messageEnd = z.object({ messageId: z.string() });
 /** `holder`: while the agent's own terminal has the conversation, the chat waits. */
@@ -63,6 +31,7 @@ const agentSession = z.object({
   agentSessionId: z.optional(z.string().check(z.maxLength(1024))),
   holder: z.optional(z.enum(['chat', 'terminal'])),
 });
+const outdated = z.object({ generation: z.int(), detail: z.string().check(z.maxLength(1000)) });
 const changesItem = z.object({ files: z.int(), added: z.int(), deleted: z.int() });
 
 /** Everything but deltas. */
@@ -83,6 +52,18 @@ export async function effectOf(core: Core, owned: Owned, item: SourceItem): Prom
       if (!payload.success) return { entries: [refusal(item, 'not an agent’s session', at)] };
       await writeFields(core.pool, owned.sessionId, payload.data);
       return { entries: [], advance: 'session' };
+    }
+    case 'sandbox.outdated': {
+      const payload = z.safeParse(outdated, item.payload);
+      if (!payload.success) return { entries: [refusal(item, 'no generation', at)] };
+      await replaceSandbox(core.pool, owned.sessionId, payload.data.generation);
+      const text = payload.data.detail;
+      return {
+        entries: [
+          { ...base(item, at), ...entryOf('notice', { code: 'sandbox-outdated', text }, at) },
+        ],
+        committed: async () => core.sandboxes.hint(owned.sessionId),
+      };
     }
     case 'changes': {
       const payload = z.safeParse(changesItem, item.payload);
@@ -146,7 +127,7 @@ async function known(
       await endTerminal(core.pool, owned.sessionId, as(kind), new Date(at));
       return { entries: [asIs] };
     case 'usage':
-      return { entries: [asIs], committed: () => used(core, owned, as(kind)) };
+      return { entries: [asIs], committed: () => used(core, owned) };
     // These are the control plane's own to say.
     case 'session.status':
     case 'turn.queued':
@@ -245,7 +226,7 @@ async function turnEndedBy(
       { ...base(item, at), ...turnEnded(turn, at) },
     ],
     advance: moot.length > 0 ? 'approvals' : 'session',
-    ...(own === null ? {} : { committed: () => used(core, owned, own) }),
+    ...(own === null ? {} : { committed: () => used(core, owned) }),
   };
 }
 
@@ -316,16 +297,7 @@ async function phase(
   return { entries: [...closed, asIs], advance: 'session' };
 }
 
-async function used(
-  core: Core,
-  owned: Owned,
-  usage: Pick<Payload<'usage'>, 'inputTokens' | 'outputTokens' | 'costUsd'>,
-): Promise<void> {
-  const { inputTokens, outputTokens, costUsd } = usage;
-  await addUsage(core.pool, owned.sessionId, {
-    inputTokens,
-    outputTokens,
-    costUsd: costUsd ?? '0',
-  });
+async function used(core: Core, owned: Owned): Promise<void> {
+  await countUsage(core.pool, owned.sessionId);
   core.changes.tell({ teamId: owned.teamId, sessionId: owned.sessionId, approvals: false });
 }

@@ -64,6 +64,18 @@ export async function writePhase(
   );
 }
 
+/** Another sandbox takes the place of this generation's; its disk stays. Said twice, it is done once. */
+export async function replaceSandbox(
+  sql: Sql,
+  sessionId: string,
+  generation: number,
+): Promise<void> {
+  await sql.query(
+    `update session set generation = generation + 1 where id = $1 and generation = $2 and deleted_at is null`,
+    [sessionId, generation],
+  );
+}
+
 /** One column each, by name; every write may be repeated. */
 export async function writeFields(
   sql: Sql,
@@ -111,25 +123,20 @@ export async function endTerminal(
   );
 }
 
-/** Tokens and costs of a session are the sum of its `usage` events; the row only holds the result. */
-export async function addUsage(
-  sql: Sql,
-  sessionId: string,
-  usage: { inputTokens: number; outputTokens: number; costUsd: string },
-): Promise<void> {
+/**
+ * Tokens and costs of a session are the sum of its `usage` events; the row only holds the result, and how far it has counted. Whoever counts, and however often, counts
+ * each event once: the row's lock is taken before it is read how far the one before came, and numbers are in the order of their commits. Meets the events since the last usage.
+ */
+export async function countUsage(sql: Sql, sessionId: string): Promise<void> {
   await sql.query(
-    `update session set input_tokens = input_tokens + $2, output_tokens = output_tokens + $3, cost_usd = cost_usd + $4::numeric where id = $1`,
-    [sessionId, usage.inputTokens, usage.outputTokens, usage.costUsd],
-  );
-}
-/** Run when a process takes a session over: the one before may have died between an event and the row. */
-export async function recountUsage(sql: Sql, sessionId: string): Promise<void> {
-  await sql.query(
-    `update session s set input_tokens = u.i, output_tokens = u.o, cost_usd = u.c
-       from (select coalesce(sum((e.payload ->> 'inputTokens')::bigint), 0) as i, coalesce(sum((e.payload ->> 'outputTokens')::bigint), 0) as o,
-               coalesce(sum((e.payload ->> 'costUsd')::numeric), 0) as c
-               from session_event e where e.session_id = $1 and e.kind = 'usage') u
-      where s.id = $1 and (s.input_tokens, s.output_tokens, s.cost_usd) is distinct from (u.i, u.o, u.c)`,
+    `with counted as materialized (select s.usage_seq from session s where s.id = $1 for no key update),
+     u as materialized (
+       select sum((e.payload ->> 'inputTokens')::bigint) as i, sum((e.payload ->> 'outputTokens')::bigint) as o,
+              coalesce(sum((e.payload ->> 'costUsd')::numeric), 0) as c, max(e.seq) as last
+         from counted, session_event e
+        where e.session_id = $1 and e.kind = 'usage' and e.seq > counted.usage_seq)
+     update session s set input_tokens = s.input_tokens + u.i, output_tokens = s.output_tokens + u.o, cost_usd = s.cost_usd + u.c, usage_seq = u.last
+       from u where s.id = $1 and u.last is not null`,
     [sessionId],
   );
 }

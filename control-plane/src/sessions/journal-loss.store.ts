@@ -11,7 +11,7 @@ export async function loseJournal(sql: Sql, sessionId: string, at: Date): Promis
     [sessionId, [...inFlight]],
   );
   await sql.query(
-    `update approval set state = 'superseded', revision = revision + 1, decided_at = $2 where session_id = $1 and state = 'waiting'`,
+    `update approval set state = 'superseded', revision = revision + 1, decided_at = $2 where session_id = $1 and state = 'waiting' and about is null`,
     [sessionId, at],
   );
 }

@@ -37,6 +37,8 @@ export interface RunOptions {
   isNew?: boolean;
   /** The job of a session in doubt itself: its failure raises no further doubt. */
   mending?: boolean;
+  /** Whoever wrote its rows before may have died before their events: what is missing is looked for first. */
+  lookAgain?: boolean;
 }
 
 export interface TakeOver {
@@ -158,6 +160,7 @@ export class Owner {
     const ours =
       before?.log.lost === null && (sourceId === undefined || before.sourceId === sourceId);
     if (!ours) return this.#takeOver(sessionId, options);
+    if (options.lookAgain === true) this.#inDoubt.add(sessionId);
     if (!this.#inDoubt.has(sessionId)) return before;
     // What is queued must be in the log before anybody looks what is missing there.
     if ((await queue(before.log, [])) !== null) return this.#takeOver(sessionId, options);

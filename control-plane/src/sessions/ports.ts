@@ -45,6 +45,8 @@ export interface RunnerEvents {
   accepted(sessionId: string, turnId: string): Promise<void>;
   refused(sessionId: string, turnId: string, code: string, detail: string): Promise<void>;
   disconnected(runnerId: string): Promise<void>;
+  /** A runner came that speaks another version of the link. */
+  foreign(runnerId: string): Promise<void>;
 }
 
 /** A harness, ready to be bound into a sandbox. Implemented by `agents`. */

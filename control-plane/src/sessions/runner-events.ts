@@ -2,11 +2,13 @@ import { Problem } from '@berth/contract';
 import { advance, resend } from './advance.ts';
 import type { Binding } from './binding.ts';
 import type { Core } from './core.ts';
-import { readState } from './facts.store.ts';
+import { entryOf } from './entries.ts';
+import { readState, readyHere } from './facts.store.ts';
 import { createIngest } from './ingest.ts';
 import type { LogWriter } from './log/writer.ts';
 import type { Owned } from './owner.ts';
 import type { RunnerEvents } from './ports.ts';
+import { throughOutages } from './sql.ts';
 
 type Held = Parameters<RunnerEvents['hello']>[1][number];
 
@@ -63,6 +65,16 @@ export function createRunnerEvents(core: Core, writer: LogWriter, binding: Bindi
         sessions,
         purge: held.map(({ sessionId }) => sessionId).filter((id) => !ours.has(id)),
       };
+    },
+
+    async foreign(runnerId) {
+      core.logger.info({ runnerId }, 'a runner of another version is waited for no longer');
+      const text =
+        'The runner of this session is of another version of Berth: it is replaced, and what it was doing is taken up again.';
+      for (const id of await throughOutages(() => readyHere(core.pool), core.signal))
+        await core.owner.append(id, () => [
+          entryOf('notice', { code: 'runner-outdated', text }, core.clock.now()),
+        ]);
     },
 
     async disconnected(runnerId) {

@@ -17,7 +17,8 @@ import type { Actor } from '../identity/index.ts';
 
 /** Refusals are thrown as `Problem`; foreign and unknown ids are `not-found`. */
 export interface Sessions {
-  create(actor: Actor, input: CreateSession): Promise<Session>;
+  /** `id`: the same id again is the same session. */
+  create(actor: Actor, input: CreateSession, id?: string): Promise<Session>;
   list(
     actor: Actor,
     query: {

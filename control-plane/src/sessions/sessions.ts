@@ -75,7 +75,7 @@ export function createSessionsService(
   }
 
   return {
-    create: (actor, input) => createSession(core, actor, input),
+    create: (actor, input, id) => createSession(core, actor, input, id),
     async list(actor, query) {
       const { limit, cursor, ...filter } = query;
       const rows = await store.listSessions(pool, actor, {

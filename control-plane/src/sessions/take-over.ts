@@ -3,7 +3,7 @@ import type { Core } from './core.ts';
 import { deliveryId } from './delivery.ts';
 import { endIsMissing } from './ends.ts';
 import { approvalResolved, entryOf, turnEnded, turnQueued } from './entries.ts';
-import { loggedStatus, queuedWithoutEvent, readState, recountUsage } from './facts.store.ts';
+import { countUsage, loggedStatus, queuedWithoutEvent, readState } from './facts.store.ts';
 import type { Entry } from './log/entry.ts';
 import { queue, type TakeOver } from './owner.ts';
 import { endedTurns, readTurn, resentTurns } from './turns.store.ts';
@@ -44,7 +44,7 @@ export async function mend(core: Core, { owned, journalLost, isNew }: TakeOver):
     const { status, reason } = state;
     missing.push(entryOf('session.status', { status, ...(reason === null ? {} : { reason }) }, at));
   }
-  await recountUsage(core.pool, sessionId);
+  await countUsage(core.pool, sessionId);
   // Committed before anything else is decided: what is said here must not be found missing again.
   if (missing.length > 0) await queue(owned.log, missing);
 }

@@ -192,6 +192,15 @@ export async function turnsInFlight(sql: Sql, sessionId: string): Promise<TurnRo
   return rows;
 }
 
+/** Whose delivery nobody can know. */
+export async function turnsInQuestion(sql: Sql, sessionId: string): Promise<TurnRow[]> {
+  const { rows } = await sql.query<TurnRow>(
+    `select ${columns} from turn t where t.session_id = $1 and t.state = 'unknown'`,
+    [sessionId],
+  );
+  return rows;
+}
+
 /** Stands until the turn ends: whoever hands the turn to a runner again asks it to stop again. Returns the turns that it is about. */
 export async function requestCancel(sql: Sql, sessionId: string, at: Date): Promise<TurnRow[]> {
   const { rows } = await sql.query<TurnRow>(

@@ -2,18 +2,16 @@ import { Problem } from '@berth/contract';
 import type { ContentBlock, Turn } from '@berth/contract';
 import type { Actor } from '../identity/index.ts';
 import { advance } from './advance.ts';
-import { supersedeOfTurn } from './approvals.store.ts';
 import { say, type Core } from './core.ts';
-import { deliveryId } from './delivery.ts';
 import { endIsTold } from './ends.ts';
-import { approvalSuperseded, entryOf, turnEnded, turnQueued } from './entries.ts';
-import { writeFields } from './facts.store.ts';
+import { turnEnded, turnQueued } from './entries.ts';
 import { sessionLimits } from './limits.ts';
 import type { Owned } from './owner.ts';
 import type { Turns } from './services.ts';
 import { readSession, setIntent, type SessionRow } from './sessions.store.ts';
 import { hashOf } from './prompt.ts';
 import { checkedCursor, inTransaction, isUuid, noSession, pageOf } from './sql.ts';
+import { settleTurn } from './settle-turn.ts';
 import { nextTurnState, turnEnds, type TurnEvent } from './turn.ts';
 import * as store from './turns.store.ts';
 
@@ -155,31 +153,10 @@ export function createTurns(core: Core): Turns {
 
     async settle(actor, sessionId, turnId, { answer }) {
       await turn(actor, sessionId, turnId);
-      const row = await move(
-        sessionId,
-        turnId,
-        { kind: 'settled', answer },
-        async (owned, settled) => {
-          const at = core.clock.now();
-          if (answer === 'resend') {
-            const text = `${actor.userName} had the message sent again.`;
-            say(owned, [entryOf('notice', { code: 'turn-resent', text }, at, turnId)]);
-            const delivery = deliveryId(settled);
-            owned.deliveries.set(delivery, turnId);
-            core.runner.turn(sessionId, delivery, settled.prompt);
-          } else {
-            // Nobody waits for an answer to what it asked.
-            const moot = await supersedeOfTurn(pool, sessionId, turnId, new Date(at));
-            say(owned, [
-              ...moot.map((approvalId) => approvalSuperseded(approvalId, turnId, at)),
-              turnEnded(settled, at),
-            ]);
-          }
-        },
-      );
+      const at = { sessionId, turnId };
+      const row = await settleTurn(core, actor, at, answer, { revision: null, note: null });
       if (row === null)
         throw new Problem('turn-not-unknown', 'It is known what became of this message.');
-      await writeFields(pool, sessionId, { currentTurnId: answer === 'resend' ? turnId : null });
       return view(row);
     },
 

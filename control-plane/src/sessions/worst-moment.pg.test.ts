@@ -303,3 +303,138 @@ test('who settles a message settles what it asked, too', async () => {
     (await world.events(id)).some((event) => event.kind === 'approval.resolved'),
   );
 });
+
+/** A turn of which nobody can know whether it arrived. */
+async function inQuestion(world: World, id: string): Promise<string> {
+  const turnId = await running(world, id);
+  world.runner.say(id, 'turn.ended', { turnId, state: 'unknown' }, turnId);
+  await until('asked', async () => (await inbox(world)).some((one) => one.turnId === turnId));
+  return turnId;
+}
+const inbox = async (world: World) =>
+  (await world.feature.approvals.list(world.actor, { state: 'waiting', limit: 10 })).items;
+
+test('a message in question waits in the inbox, and its answer there is the answer to the turn', async () => {
+  await using world = await openWorld();
+  const { actor, feature, runner } = world;
+  const id = await world.ready();
+  const turnId = await inQuestion(world, id);
+  const [question] = await inbox(world);
+  expect(question).toMatchObject({
+    about: 'delivery',
+    turnId,
+    facts: [{ label: 'message', value: 'work' }],
+    options: [{ optionId: 'resend' }, { optionId: 'arrived' }, { optionId: 'drop' }],
+  });
+  expect(await feature.sessions.get(actor, id)).toMatchObject({
+    status: 'waiting',
+    waitingApprovals: 1,
+  });
+  const before = runner.delivered.length;
+  const decided = await feature.approvals.decide(actor, question?.id ?? '', {
+    optionId: 'resend',
+    revision: question?.revision ?? 0,
+  });
+  expect(decided).toMatchObject({ state: 'decided', decidedBy: { name: 'Ada' } });
+  expect(await inbox(world)).toEqual([]);
+  await until('sent again', () => runner.delivered.length === before + 1);
+  const [, delivery = ''] = runner.delivered;
+
+  // In question once more: another question, which the process after this one knows too.
+  runner.say(id, 'turn.started', { turnId: delivery }, delivery);
+  runner.say(id, 'turn.ended', { turnId: delivery, state: 'unknown' }, delivery);
+  await until('asked again', async () => (await inbox(world)).length === 1);
+  await world.restart();
+  const [second] = await inbox(world);
+  expect(second?.id).not.toBe(question?.id);
+  await world.feature.turns.settle(actor, id, turnId, { answer: 'arrived' });
+  expect(await world.feature.approvals.get(actor, second?.id ?? '')).toMatchObject({
+    state: 'decided',
+    optionId: 'arrived',
+  });
+  expect((await world.feature.sessions.get(actor, id)).status).toBe('idle');
+  const events = await world.events(id);
+  // In the log the question is the turn's end: no second card for the same thing.
+  expect(events.filter((event) => event.kind.startsWith('approval.'))).toEqual([]);
+});
+
+test('of two who settle the same message in the same instant one wins, and the other learns who', async () => {
+  await using world = await openWorld();
+  const { actor, feature, runner } = world;
+  const id = await world.ready();
+  const eve = { ...actor, userId: randomUUID(), userName: 'Eve' };
+  for (let round = 0; round < 10; round++) {
+    const turnId = await inQuestion(world, id);
+    const [question] = await inbox(world);
+    const before = runner.turns.length;
+    const { id: questionId = '', revision = 0 } = question ?? {};
+    const both = [
+      () => feature.approvals.decide(eve, questionId, { optionId: 'resend', revision }),
+      () => feature.turns.settle(actor, id, turnId, { answer: 'drop' }),
+    ];
+    if (round % 2 === 1) both.reverse();
+    const outcomes = await Promise.allSettled<unknown>(both.map((answer) => answer()));
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    const { decidedBy, optionId } = await feature.approvals.get(actor, questionId);
+    const won = optionId === 'resend';
+    expect(decidedBy?.name).toBe(won ? 'Eve' : 'Ada');
+    const [lost] = outcomes.filter((outcome) => outcome.status === 'rejected');
+    expect(lost?.reason).toMatchObject(
+      won
+        ? { code: 'turn-not-unknown' }
+        : { code: 'already-decided', extra: { decision: { by: { name: 'Ada' } } } },
+    );
+    expect(runner.turns.length - before).toBe(won ? 1 : 0);
+    if (won) {
+      const delivery = runner.turns.at(-1)?.turnId ?? '';
+      runner.say(id, 'turn.ended', { turnId: delivery, state: 'done' }, delivery);
+      await until(
+        'over',
+        async () => (await feature.turns.get(actor, id, turnId)).state === 'done',
+      );
+    }
+  }
+});
+
+test('usage that is counted by whoever takes a session over is not counted again by whoever had it', async () => {
+  await using world = await openWorld();
+  const { actor, db, runner } = world;
+  const id = await world.ready();
+  // The old process dies slowly: its event is stored, and before it counts it the next one takes over and does.
+  await db.pool.query(`create function wait_a_little() returns trigger language plpgsql as
+    $$ begin perform pg_sleep(0.3); return new; end $$`);
+  await db.pool.query(
+    `create trigger slow before update of input_tokens on session for each row execute function wait_a_little()`,
+  );
+  const old = world.feature;
+  old.recordUsage(id, { model: 'm', inputTokens: 10, outputTokens: 5, costUsd: '0.5' });
+  await until('stored', async () => (await world.events(id)).some((e) => e.kind === 'usage'));
+  await world.restart();
+  runner.say(id, 'notice', { code: 'x', text: 'x' }); // brings the session to the new process
+  await pause(800);
+  world.feature.recordUsage(id, { model: 'm', inputTokens: 1, outputTokens: 1 });
+  await until(
+    'counted',
+    async () => (await world.feature.sessions.get(actor, id)).usage.inputTokens > 10,
+  );
+  expect((await world.feature.sessions.get(actor, id)).usage).toEqual({
+    inputTokens: 11,
+    outputTokens: 6,
+    costUsd: '0.5',
+  });
+});
+
+test('a sandbox that its runner does not understand is started again, once', async () => {
+  await using world = await openWorld();
+  const { feature, runner, hinted } = world;
+  const id = await world.ready();
+  const detail = 'another version';
+  runner.say(id, 'sandbox.outdated', { generation: 1, detail });
+  runner.say(id, 'sandbox.outdated', { generation: 1, detail });
+  const journal = runner.journal(id);
+  hinted.length = 0;
+  await until('taken', () => journal.acked === journal.items.length && hinted.includes(id));
+  expect(await feature.intents.get(id)).toMatchObject({ desired: 'running', generation: 2 });
+  const notices = (await world.events(id)).filter(({ kind }) => kind === 'notice');
+  expect(notices[0]?.payload).toEqual({ code: 'sandbox-outdated', text: detail });
+});

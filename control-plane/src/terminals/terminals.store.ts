@@ -45,6 +45,7 @@ const toTerminal = (row: Row): Terminal => ({
   ...(row.closedAt === null ? {} : { closedAt: row.closedAt.toISOString() }),
 });
 
+/** Under an id that was given out before and did not open, it is open again. */
 export async function insertTerminal(
   store: Store,
   terminal: {
@@ -59,7 +60,14 @@ export async function insertTerminal(
     createdAt: Date;
   },
 ): Promise<Terminal> {
-  return toTerminal(await store.prisma.terminal.create({ data: terminal, select: columns }));
+  return toTerminal(
+    await store.prisma.terminal.upsert({
+      where: { id: terminal.id },
+      create: terminal,
+      update: { state: 'open', closedAt: null, reason: null },
+      select: columns,
+    }),
+  );
 }
 
 export async function findTerminal(

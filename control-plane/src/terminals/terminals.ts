@@ -19,7 +19,7 @@ import type { TerminalViewer } from './viewer.ts';
 export interface Terminals {
   list(actor: Actor, sessionId: string): Promise<Terminal[]>;
   /** A session that is suspended stays so: `sandbox-not-ready`. */
-  open(actor: Actor, sessionId: string, input: CreateTerminal): Promise<Terminal>;
+  open(actor: Actor, sessionId: string, input: CreateTerminal, id?: string): Promise<Terminal>;
   close(actor: Actor, terminalId: string): Promise<void>;
   screen(actor: Actor, terminalId: string): Promise<TerminalScreen>;
   /** Resolves when the viewer or the terminal is gone. */
@@ -80,11 +80,14 @@ export function createTerminals(options: {
       return listTerminals(store, actor.teamId, sessionId, listMax);
     },
 
-    async open(actor, sessionId, { kind, cols, rows }) {
+    async open(actor, sessionId, { kind, cols, rows }, id = newId()) {
       refuseUnready(await sessions().get(actor, sessionId));
+      // Asked for before by somebody who died before the answer: what ended meanwhile has ended.
+      const known = await findTerminal(store, actor.teamId, id);
+      if (known?.exitCode !== undefined) return known;
       // The row first: when the runner tells that it opened, everybody may ask for it.
       const terminal = await insertTerminal(store, {
-        id: newId(),
+        id,
         teamId: actor.teamId,
         sessionId,
         kind,

@@ -34,6 +34,8 @@ export interface Call<Id extends OperationId> {
   readonly signal: AbortSignal;
   /** Asked again later, for answers that never end: the same sign-in is still good, and still enough. */
   readonly stillAllowed: () => Promise<boolean>;
+  /** The id of what the request creates, when it came with an idempotency key. */
+  readonly createdId?: string;
 }
 /** Returns the answer, or `sent` when it wrote it itself. */
 export type Handler<Id extends OperationId> = (call: Call<Id>) => Promise<Reply | 'sent'>;
@@ -133,8 +135,8 @@ export function createMount({
             key,
             { ...source, body: rawBodyOf(request) },
             signal,
-            async () => {
-              const first = await handler(call);
+            async (createdId) => {
+              const first = await handler({ ...call, createdId });
               if (first === 'sent') throw new Error('a streamed answer cannot be kept');
               return { status: first.status, headers: first.headers ?? {}, body: first.body ?? '' };
             },

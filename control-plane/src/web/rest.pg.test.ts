@@ -120,7 +120,7 @@ describe('idempotency keys', () => {
 
   test('a first request that died frees its key after a minute, not before', async () => {
     const key = crypto.randomUUID();
-    await post(key, input);
+    const first = await post(key, input);
     await at.db.pool.query(
       `update idempotency_key set status = null, created_at = now() - interval '61 seconds'
         where key = $1`,
@@ -128,6 +128,55 @@ describe('idempotency keys', () => {
     );
     const again = await post(key, input);
     expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([201, null]);
+    // It came as far as creating: what it created is what the second one answers.
+    expect(again.json['id']).toBe(first.json['id']);
+  });
+
+  test.each<[string, (key: string) => Promise<{ status: number; json: Record<string, unknown> }>]>([
+    [
+      'session',
+      (key) =>
+        at.call('POST', '/api/v1/sessions', {
+          body: { agentId: at.agentId, prompt: [{ type: 'text', text: 'once' }] },
+          headers: { 'idempotency-key': key },
+        }),
+    ],
+    ['agent', (key) => post(key, input)],
+  ])(
+    'a process that dies between a %s and its answer creates no second one',
+    async (_what, create) => {
+      const key = crypto.randomUUID();
+      const count = async (table: string) =>
+        (await at.db.pool.query<{ n: number }>(`select count(1)::int as n from ${table}`)).rows[0]
+          ?.n;
+      const first = await create(key);
+      const before = [await count('session'), await count('agent'), await count('turn')];
+      // As if it had been killed right after the rows were committed: its key has no answer, and nobody knows whether it still runs.
+      await at.db.pool.query(
+        `update idempotency_key set status = null, headers = null, body = null, created_at = now() - interval '61 seconds' where key = $1`,
+        [key],
+      );
+      const again = await create(key);
+      expect([again.status, again.json['id']]).toEqual([201, first.json['id']]);
+      expect([await count('session'), await count('agent'), await count('turn')]).toEqual(before);
+    },
+  );
+
+  test('when the database goes away in the middle, whoever asks again goes on at once, with the same id', async () => {
+    const key = crypto.randomUUID();
+    await at.db.pool.query(`create function lost() returns trigger language plpgsql as
+      $$ begin raise exception 'the reply is lost' using errcode = '57P01'; end $$`);
+    await at.db.pool.query(
+      `create trigger dies before update of status on idempotency_key for each row when (new.status is not null) execute function lost()`,
+    );
+    expect((await post(key, input)).status).toBe(503);
+    await at.db.pool.query(`drop trigger dies on idempotency_key`);
+    const { rows } = await at.db.pool.query<{ created_id: string }>(
+      `select created_id from idempotency_key where key = $1`,
+      [key],
+    );
+    const again = await post(key, input);
+    expect([again.status, again.json['id']]).toEqual([201, rows[0]?.created_id]);
   });
 });
 

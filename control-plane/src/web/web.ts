@@ -92,7 +92,7 @@ export function createWeb(options: WebOptions): Web {
   const hosts = createHosts(options.config);
   const metrics = createWebMetrics(options.metrics);
   const auth = createAuth({ identity, hosts, clock });
-  const idempotency = createIdempotency({ sql: options.store.pool, clock });
+  const idempotency = createIdempotency({ sql: options.store.pool, clock, newId: options.newId });
   const hub = createHub({ sessions, approvals, logger });
   const streams = createEventStreams({ log, metrics, logger });
   const sockets = createSockets({ ...options, auth, hosts, hub, metrics, logger });

@@ -10,6 +10,7 @@ import {
   encodeAgentdFrame,
   type AgentdReply,
 } from '../../agentd/protocol.ts';
+import { limits } from '../limits.ts';
 import { createDoor } from './door.ts';
 import type { Door } from './ports.ts';
 
@@ -24,7 +25,11 @@ beforeEach(async () => {
   door = await createDoor({
     socketDir: dir,
     owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
-    events: { here: () => told.push('here'), gone: () => told.push('gone') },
+    events: {
+      here: () => told.push('here'),
+      gone: () => told.push('gone'),
+      foreign: (version) => told.push(`foreign ${String(version)}`),
+    },
     log: (_fields, message) => logged.push(message),
   });
   door.start();
@@ -100,6 +105,37 @@ test('agentd that comes back is let in again', async () => {
   const back = await agentd();
   expect(told).toEqual(['here', 'gone', 'here']);
   back.socket.destroy();
+});
+
+test.each<[string, Buffer]>([
+  ['says so', control(0, { op: 'other-version', version: 7 })],
+  ['greets with it', control(0, { ...hello, version: 7 })],
+])('an agentd of another version that %s is told once, and never let in', async (_how, bytes) => {
+  for (let times = 0; times < 3; times++) {
+    const other = await dial();
+    other.socket.write(bytes);
+    await other.closed;
+  }
+  expect(told).toEqual(['foreign 7']);
+  expect(door.here).toBe(false);
+});
+
+test('an agentd so old that it only hangs up is told too; one that hangs up now and then is not', async () => {
+  for (let times = 0; times < limits.hungUpMax - 1; times++) {
+    const old = await dial();
+    old.socket.end();
+    await old.closed;
+  }
+  await eventually(() => told.length === 0);
+  (await agentd()).socket.destroy();
+  await eventually(() => told.length === 2);
+  for (let times = 0; times < limits.hungUpMax; times++) {
+    const old = await dial();
+    old.socket.end();
+    await old.closed;
+  }
+  await eventually(() => told.includes('foreign null'));
+  expect(told).toEqual(['here', 'gone', 'foreign null']);
 });
 
 test.each<[string, Buffer]>([

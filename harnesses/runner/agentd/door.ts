@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import {
   AgentdFrameReader,
   agentdFrame,
+  agentdVersion,
   encodeAgentdFrame,
-  loopbackPort,
   socketName,
   type AgentdReply,
   type AgentdRequest,
@@ -13,6 +13,8 @@ import {
 } from '../../agentd/protocol.ts';
 import { limits } from '../limits.ts';
 import { downloadOf } from './download.ts';
+import { createForeigners } from './foreigners.ts';
+import { helloTo } from './hello.ts';
 import { listen } from './listen.ts';
 import {
   DoorError,
@@ -40,6 +42,7 @@ export async function createDoor(options: {
   const known = new Map<number, Known>();
   const asked = new Map<number, Asked>();
   const drainers: (() => void)[] = [];
+  const foreigners = createForeigners({ told: (version) => events.foreign(version), log });
 
   const send = (type: number, id: number, body: Uint8Array): boolean =>
     socket?.write(encodeAgentdFrame(type, id, body)) ?? false;
@@ -47,17 +50,7 @@ export async function createDoor(options: {
     send(agentdFrame.control, id, Buffer.from(JSON.stringify(request)));
 
   function greet(): void {
-    const adopt: Record<number, number> = {};
-    for (const [id, { next }] of known) adopt[id] = next;
-    control(0, {
-      op: 'hello',
-      version: 1,
-      ports: [
-        { port: loopbackPort.model, socket: socketName.gateway },
-        { port: loopbackPort.egress, socket: socketName.egress },
-      ],
-      adopt,
-    });
+    control(0, helloTo(known));
   }
 
   function welcome(reply: Extract<AgentdReply, { op: 'hello' }>): void {
@@ -80,8 +73,12 @@ export async function createDoor(options: {
   function frame(type: number, id: number, body: Buffer): void {
     if (type === agentdFrame.control) {
       const reply = readReply(body);
-      if (reply.op === 'hello') {
-        welcome(reply);
+      if (reply.op === 'hello' || reply.op === 'other-version') {
+        if (reply.op === 'hello' && reply.version === agentdVersion) welcome(reply);
+        else if (!here) {
+          foreigners.tell(reply.version);
+          socket?.destroy();
+        }
         return;
       }
       const question = asked.get(id);
@@ -128,10 +125,12 @@ export async function createDoor(options: {
     socket?.destroy();
     const reader = new AgentdFrameReader();
     socket = incoming;
+    let heard = false;
     incoming.on('drain', () => drainers.splice(0).forEach((wake) => wake()));
     incoming.on('data', (chunk: Buffer) => {
       try {
         reader.push(chunk, (type, id, body) => {
+          heard = true;
           if (socket === incoming) frame(type, id, body);
         });
       } catch (error) {
@@ -143,6 +142,7 @@ export async function createDoor(options: {
     incoming.on('close', () => {
       if (socket !== incoming) return;
       socket = null;
+      foreigners.ended(heard);
       drainers.splice(0).forEach((wake) => wake());
       for (const [id, question] of [...asked]) {
         asked.delete(id);

@@ -42,6 +42,8 @@ export interface DoorEvents {
   /** agentd is here; `orphans` are processes that this runner does not know. */
   here(orphans: ProcessView[]): void;
   gone(): void;
+  /** agentd speaks another version (null: one that only hangs up). Told once; nothing can be done in this sandbox. */
+  foreign(version: number | null): void;
 }
 /** The runner's end of one sandbox: agentd dials in, and after a break dials in again. */
 export interface Door extends AsyncDisposable {

@@ -29,12 +29,13 @@ const processView = z.looseObject({
 const reply = z.discriminatedUnion('op', [
   z.looseObject({
     op: z.literal('hello'),
-    version: z.literal(1),
+    version: whole,
     pid: whole,
     startedAtMs: z.number(),
     place: z.looseObject({ workspace: text, home: text, node: text }),
     processes: z.array(processView).check(z.maxLength(processesMax)),
   }),
+  z.looseObject({ op: z.literal('other-version'), version: whole }),
   z.looseObject({ op: z.literal('started'), pid: whole }),
   z.looseObject({ op: z.literal('exited'), ...exit, outputTo: whole }),
   z.looseObject({

@@ -8,7 +8,15 @@ import type { SourceItem } from '@berth/contract/link';
  */
 export type TurnRecord =
   | { state: 'accepted'; prompt: ContentBlock[]; cancelled: boolean; started: boolean }
-  | { state: 'open'; prompt: ContentBlock[]; cancelled: boolean; started: boolean; goOns: number }
+  | {
+      state: 'open';
+      prompt: ContentBlock[];
+      cancelled: boolean;
+      started: boolean;
+      goOns: number;
+      /** The agent has it: it reacted, or was seen to have it and told to go on. */
+      arrived: boolean;
+    }
   | { state: 'ended' };
 
 export interface Ledger {
@@ -25,6 +33,8 @@ export interface Ledger {
   tools: readonly string[];
   approvals: readonly string[];
   terminals: Readonly<Record<string, 'agent' | 'shell'>>;
+  /** `delivered` is not to be trusted: the conversation is loaded before it is prompted, so that its own history replaces it. */
+  mustLoad?: true;
 }
 export const emptyLedger: Ledger = {
   turns: {},
@@ -44,7 +54,9 @@ export type Note =
   | { kind: 'decided'; approvalId: string }
   /** What a load replayed: the agent's own truth of its user messages. */
   | { kind: 'replayed'; hashes: string[] }
-  | { kind: 'seed'; wanted: boolean };
+  | { kind: 'seed'; wanted: boolean }
+  /** What was found on disk is not all that was there: nothing of it is acted upon any more. Its open turns were said to be `unknown`. */
+  | { kind: 'unsure' };
 
 const without = (list: readonly string[], item: string): readonly string[] =>
   list.includes(item) ? list.filter((other) => other !== item) : list;
@@ -71,6 +83,7 @@ export function foldNote(ledger: Ledger, note: Note): Ledger {
           cancelled: turn.cancelled,
           started: turn.started,
           goOns: (turn.state === 'open' ? turn.goOns : 0) + (note.as === 'go-on' ? 1 : 0),
+          arrived: note.as === 'go-on' || (turn.state === 'open' && turn.arrived),
         }),
         delivered: [...ledger.delivered, note.sha256],
       };
@@ -82,11 +95,28 @@ export function foldNote(ledger: Ledger, note: Note): Ledger {
     }
     case 'decided':
       return { ...ledger, approvals: without(ledger.approvals, note.approvalId) };
-    case 'replayed':
-      return { ...ledger, delivered: note.hashes };
+    case 'replayed': {
+      const { mustLoad: _loaded, ...rest } = ledger;
+      return { ...rest, delivered: note.hashes };
+    }
     case 'seed':
       return { ...ledger, seedWanted: note.wanted };
+    case 'unsure': {
+      const { text: _text, ...rest } = ledger;
+      const turns = Object.fromEntries(
+        Object.keys(ledger.turns).map((id) => [id, { state: 'ended' as const }]),
+      );
+      return { ...rest, turns, delivered: [], tools: [], approvals: [], mustLoad: true };
+    }
   }
+}
+/** Kinds that an agent says only when it has taken the turn's message in. */
+const reactions = new Set(['message.delta', 'thought.delta', 'tool', 'plan', 'approval.requested']);
+function reacted(ledger: Ledger, { kind, turnId, payload }: Omit<SourceItem, 'n'>): Ledger {
+  if (payload['status'] === 'interrupted') return ledger; // our own word about a call of the dead
+  const turn = turnId === undefined || !reactions.has(kind) ? undefined : ledger.turns[turnId];
+  if (turnId === undefined || turn?.state !== 'open' || turn.arrived) return ledger;
+  return setTurn(ledger, turnId, { ...turn, arrived: true });
 }
 
 const setTurn = (ledger: Ledger, turnId: string, turn: TurnRecord): Ledger => ({
@@ -95,7 +125,8 @@ const setTurn = (ledger: Ledger, turnId: string, turn: TurnRecord): Ledger => ({
 });
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-export function foldItem(ledger: Ledger, item: Omit<SourceItem, 'n'>): Ledger {
+export function foldItem(before: Ledger, item: Omit<SourceItem, 'n'>): Ledger {
+  const ledger = reacted(before, item);
   const { payload } = item;
   switch (item.kind) {
     case 'message.delta':
@@ -141,7 +172,8 @@ export function foldItem(ledger: Ledger, item: Omit<SourceItem, 'n'>): Ledger {
       const agentSessionId = textOf(payload['agentSessionId']);
       const holder = payload['holder'] === 'terminal' ? 'terminal' : 'chat';
       if (agentSessionId === ledger.agentSessionId) return { ...ledger, holder };
-      return { ...ledger, agentSessionId, holder, delivered: [] };
+      const { mustLoad: _new, ...rest } = ledger;
+      return { ...rest, agentSessionId, holder, delivered: [] };
     }
     case 'terminal.opened':
       return {

@@ -5,17 +5,21 @@ import {
 } from '@agentclientprotocol/sdk';
 import type { SessionSpec } from '@berth/contract/link';
 import { AgentFault, type Agent } from '../acp/agent.ts';
-import { currentTurn } from '../journal/ledger.ts';
+import { currentTurn, type TurnRecord } from '../journal/ledger.ts';
 import type { Journal } from '../journal/journal.ts';
 import { limits } from '../limits.ts';
 import type { Conversation } from './conversation.ts';
-import { judge, Replay } from './settle.ts';
+import { judge, Replay, settlement, type Verdict } from './settle.ts';
 import type { Transcript } from './transcript.ts';
 
 /** The conversation's title is Berth's affair; to the agent it has one. */
 const untitled = 'Berth';
 
+/** What ACP agents say of a conversation that they do not have. */
+const notFound = -32002;
+
 type Opened = Pick<NewSessionResponse, 'modes' | 'configOptions'>;
+type OpenTurn = Extract<TurnRecord, { state: 'open' }>;
 
 /**
  * From a fresh process to a conversation that can go on: initialize, the old conversation where there is one, an open turn settled by looking,
@@ -30,6 +34,8 @@ export async function bringUp(options: {
   transcript: Transcript;
   /** Why there is a new process, for the notice; null: the first one, or one that a person asked for. */
   why: string | null;
+  /** What the harness has done to its state before each load. */
+  beforeLoad: () => Promise<void>;
 }): Promise<string> {
   const { agent, spec, cwd, journal, conversation, transcript, why } = options;
   const { timeouts } = spec.harness;
@@ -38,6 +44,8 @@ export async function bringUp(options: {
   let opened: Opened | null = null;
   let sessionId = known;
   let title: Promise<void> | undefined;
+  /** Why the conversation could not be opened again, in the agent's words. */
+  let because: string | null = null;
   if (known !== undefined) opened = await reopen(known, capabilities);
   if (opened === null || sessionId === undefined) {
     const created = await agent.newSession(cwd, timeouts.newSessionMs);
@@ -62,11 +70,10 @@ export async function bringUp(options: {
     id: string,
     offered: InitializeResponse['agentCapabilities'],
   ): Promise<Opened | null> {
-    const current = currentTurn(journal.ledger);
-    const open = current?.turn.state === 'open' ? { ...current, turn: current.turn } : null;
-    const canResume = Boolean(offered?.sessionCapabilities?.resume);
+    const quirks = spec.harness.reopen ?? {};
+    const canResume = Boolean(offered?.sessionCapabilities?.resume) && quirks.resume !== false;
     // Resume replays nothing: it cannot settle a turn.
-    if (open === null && canResume) {
+    if (openTurn() === null && canResume && journal.ledger.mustLoad !== true) {
       try {
         return await agent.reopen('resume', id, cwd, timeouts.loadMs);
       } catch (error) {
@@ -74,75 +81,110 @@ export async function bringUp(options: {
       }
     }
     if (offered?.loadSession !== true) return null;
+    await options.beforeLoad();
+    const lostCodes = quirks.lostCodes ?? [notFound];
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await load(id, quirks.quietMs);
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
+        because = error.message;
+        if (lostCodes.includes(error.code) || attempt === 2) return null;
+        await new Promise((resolve) => setTimeout(resolve, limits.loadAgainMs));
+      }
+    }
+  }
+
+  async function load(id: string, quietMs: number | undefined): Promise<Opened> {
     const replay = new Replay();
     conversation.replay = replay;
     try {
       const loaded = await agent.reopen('load', id, cwd, timeouts.loadMs);
-      if (open) settle(open.turnId, open.turn, replay);
+      if (quietMs !== undefined) await standsStill(agent, replay, quietMs, timeouts.loadMs);
+      const open = openTurn();
+      if (open) settle(open.turnId, open.turn, judge(journal.ledger.delivered, replay.messages));
       journal.note({ kind: 'replayed', hashes: replay.hashes() });
       return loaded;
-    } catch (error) {
-      if (!(error instanceof RequestError)) throw error;
-      return null;
     } finally {
       conversation.replay = null;
     }
   }
 
-  function settle(
-    turnId: string,
-    turn: { cancelled: boolean; goOns: number },
-    replay: Replay,
-  ): void {
-    if (turn.cancelled) {
-      conversation.endTurn(turnId, { state: 'cancelled', stopReason: 'cancelled' });
-      return;
-    }
-    const verdict = judge(journal.ledger.delivered, replay.messages);
+  /** Asked anew each time: a person may have cancelled it meanwhile. */
+  function openTurn(): { turnId: string; turn: OpenTurn } | null {
+    const current = currentTurn(journal.ledger);
+    return current?.turn.state === 'open' ? { ...current, turn: current.turn } : null;
+  }
+
+  function settle(turnId: string, turn: OpenTurn, verdict: Verdict): void {
     const cause = why ?? 'The agent was restarted';
-    if (verdict === 'absent') {
-      conversation.next = 'again';
-      conversation.notice(
-        'message-resent',
-        `${cause} before it had taken the message in: it was sent again.`,
-      );
-    } else if (verdict === 'present' && turn.goOns < limits.goOns) {
-      conversation.next = 'go-on';
-      conversation.notice(
-        'agent-restarted',
-        `${cause} in the middle of the turn and was told to go on.`,
-      );
-    } else if (verdict === 'present') {
-      const detail = `${cause} again; it was told to go on ${String(limits.goOns)} times already.`;
-      conversation.endTurn(turnId, { state: 'failed', error: { code: 'agent-died', detail } });
-    } else {
-      conversation.notice(
-        'delivery-unknown',
-        `${cause}, and its conversation does not show whether it had taken the message in.`,
-      );
-      conversation.endTurn(turnId, { state: 'unknown' });
+    const done = settlement(turn, verdict);
+    switch (done.kind) {
+      case 'cancelled':
+        conversation.endTurn(turnId, { state: 'cancelled', stopReason: 'cancelled' });
+        return;
+      case 'again':
+        conversation.next = 'again';
+        conversation.notice(
+          'message-resent',
+          verdict === 'lost'
+            ? 'The agent had lost the message: it was sent again.'
+            : `${cause} before it had taken the message in: it was sent again.`,
+        );
+        return;
+      case 'go-on':
+        conversation.next = done.remind ? 'remind' : 'go-on';
+        conversation.notice(
+          'agent-restarted',
+          `${cause} in the middle of the turn and was told to go on.`,
+        );
+        return;
+      case 'given-up': {
+        const detail = `${cause} again; it was told to go on ${String(limits.goOns)} times already.`;
+        conversation.endTurn(turnId, { state: 'failed', error: { code: 'agent-died', detail } });
+        return;
+      }
+      case 'unknown':
+        conversation.notice(
+          'delivery-unknown',
+          `${cause}, and its conversation does not show whether it had taken the message in.`,
+        );
+        conversation.endTurn(turnId, { state: 'unknown' });
     }
   }
 
   /** A conversation of its own: what was said before is told with the next prompt. */
   async function startOver(lost: boolean): Promise<void> {
-    const current = currentTurn(journal.ledger);
-    const told = await transcript.tell(current?.turnId);
+    const told = await transcript.tell(currentTurn(journal.ledger)?.turnId);
     if (told !== '') {
       journal.note({ kind: 'seed', wanted: true });
+      const reason = because === null ? '' : ` (${because})`;
       conversation.notice(
         'conversation-seeded',
-        'The agent could not open its conversation again: it begins a new one and is told what was said before.',
+        `The agent could not open its conversation again${reason}: it begins a new one and is told what was said before.`,
       );
     }
-    if (!lost || current?.turn.state !== 'open') return;
-    if (current.turn.cancelled)
-      conversation.endTurn(current.turnId, { state: 'cancelled', stopReason: 'cancelled' });
-    else {
-      conversation.next = 'again';
-      if (told === '')
-        conversation.notice('message-resent', 'The agent had lost the message: it was sent again.');
-    }
+    const open = lost ? openTurn() : null;
+    if (open) settle(open.turnId, open.turn, 'lost');
+  }
+}
+
+/** Some agents answer a load before they have replayed everything. A replay that is cut off by a death tells nothing. */
+async function standsStill(
+  agent: Pick<Agent, 'exited'>,
+  replay: Pick<Replay, 'taken'>,
+  quietMs: number,
+  limitMs: number,
+): Promise<void> {
+  const died = agent.exited.then(() => true);
+  for (let waitedMs = 0, seen = -1; seen !== replay.taken; waitedMs += quietMs) {
+    if (waitedMs > limitMs) throw new AgentFault('its replay did not come to an end');
+    seen = replay.taken;
+    const { promise: quiet, resolve } = Promise.withResolvers<false>();
+    const timer = setTimeout(() => resolve(false), quietMs);
+    const dead = await Promise.race([died, quiet]);
+    clearTimeout(timer);
+    if (dead) throw new AgentFault('the agent ended');
   }
 }
 

@@ -19,11 +19,9 @@ import { currentTurn } from '../journal/ledger.ts';
 import type { Journal, NewItem } from '../journal/journal.ts';
 import type { NewId } from '../ids.ts';
 import { limits } from '../limits.ts';
+import { goOn } from './go-on.ts';
 import { hashPrompt, promptText, type Replay } from './settle.ts';
 import type { Transcript } from './transcript.ts';
-
-const goOnText =
-  'You were interrupted: your process ended in the middle of the turn. Look at what is already done, then go on with the task from there.';
 
 export interface ConversationOptions {
   journal: Journal;
@@ -41,7 +39,7 @@ export interface Conversation {
   /** While set, the agent's updates are a replay and no events. */
   replay: Replay | null;
   /** What an open turn is to be given next, after a settlement. */
-  next: 'again' | 'go-on' | null;
+  next: 'again' | 'go-on' | 'remind' | null;
   readonly put: (...items: NewItem[]) => void;
   readonly notice: (code: string, text: string) => void;
   /** Gives the current turn to the agent and sees it to its end. */
@@ -213,12 +211,16 @@ export function createConversation(options: ConversationOptions): Conversation {
       endTurn(turnId, { state: 'cancelled', stopReason: 'cancelled' });
       return;
     }
-    const as = turn.state === 'accepted' ? 'first' : (next ?? 'go-on');
+    const how = turn.state === 'accepted' ? 'first' : (next ?? 'go-on');
+    const as = how === 'remind' ? 'go-on' : how;
     next = null;
-    let content: ContentBlock[] = as === 'go-on' ? [{ type: 'text', text: goOnText }] : turn.prompt;
+    let content: ContentBlock[] =
+      as === 'go-on' ? goOn(how === 'remind' ? turn.prompt : []) : turn.prompt;
     if (journal.ledger.seedWanted) {
       const seed = await transcript.tell(turnId);
       if (seed !== '') content = [{ type: 'text', text: `${seed}\n\n` }, ...content];
+      const { state } = journal.ledger.turns[turnId] ?? { state: 'ended' };
+      if (state !== turn.state) return; // cancelled meanwhile
     }
     closeText();
     if (!turn.started) {
@@ -249,13 +251,13 @@ export function createConversation(options: ConversationOptions): Conversation {
     const turn = journal.ledger.turns[turnId];
     if (!turn || turn.state === 'ended') return false;
     if (!turn.cancelled) journal.note({ kind: 'cancel', turnId });
-    if (turn.state === 'accepted' && running?.turnId !== turnId) {
+    const work = running;
+    if (work?.turnId !== turnId) {
+      // Nobody works on it: no agent has it, or the one that had it is dead.
       endTurn(turnId, { state: 'cancelled', stopReason: 'cancelled' });
       return false;
     }
-    const work = running;
-    if (work?.turnId !== turnId || agent === null || journal.ledger.agentSessionId === undefined)
-      return false; // settled when the agent is back
+    if (agent === null || journal.ledger.agentSessionId === undefined) return false; // it is being ended
     await agent.cancel(journal.ledger.agentSessionId).catch((error: unknown) => {
       log({ error: String(error) }, 'cancel could not be sent');
     });

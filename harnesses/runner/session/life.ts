@@ -1,4 +1,5 @@
 import { startAgent, type Agent } from '../acp/agent.ts';
+import { fill } from '@berth/contract/harness';
 import type { Door } from '../agentd/ports.ts';
 import type { SessionSpec } from '@berth/contract/link';
 import type { Clock } from '../clock.ts';
@@ -92,6 +93,7 @@ export function createLife(options: {
         conversation,
         transcript,
         why,
+        beforeLoad: () => beforeLoad(spec, values, place),
       });
       if (announce) conversation.setMode(spec.mode);
     } catch (error) {
@@ -103,6 +105,22 @@ export function createLife(options: {
     announce = false;
     why = null;
     tell({ kind: 'agent-up' });
+  }
+
+  async function beforeLoad(spec: SessionSpec, values: Values, place: Place): Promise<void> {
+    const argv = spec.harness.reopen?.beforeLoad;
+    if (argv === undefined) return;
+    const { env } = launch(spec, 'acp', values);
+    const done = await door.run({
+      argv: argv.map((word) => fill(word, values)),
+      cwd: place.workspace,
+      env,
+    });
+    if (done.code !== 0)
+      log(
+        { code: done.code, stderr: done.stderr.slice(-500) },
+        'what is done before a load failed',
+      );
   }
 
   function watch(alive: Agent): void {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { SessionSpec } from '@berth/contract/link';
-import type { ProcessView } from '../../agentd/protocol.ts';
+import { agentdVersion, type ProcessView } from '../../agentd/protocol.ts';
 import { createDoor } from '../agentd/door.ts';
 import { DoorError } from '../agentd/ports.ts';
 import type { Clock } from '../clock.ts';
@@ -76,7 +76,7 @@ export async function createSession(options: {
   const door = await createDoor({
     socketDir: spec.socketDir,
     owner: { uid: spec.hostUid, gid: spec.hostGid },
-    events: { here, gone: () => tell({ kind: 'gone' }) },
+    events: { here, gone: () => tell({ kind: 'gone' }), foreign },
     log,
   });
   const terminals = createTerminals({
@@ -138,6 +138,13 @@ export async function createSession(options: {
     }
     terminals.adopted();
     tell({ kind: 'here' });
+  }
+
+  function foreign(version: number | null): void {
+    const { generation } = spec;
+    const theirs = version === null ? 'an older version' : `version ${String(version)}`;
+    const detail = `The sandbox was started by another version of Berth (its agentd speaks ${theirs}, this runner ${String(agentdVersion)}): it is started again, its files are kept.`;
+    put({ kind: 'sandbox.outdated', payload: { generation, detail } });
   }
 
   function tellHolder(holder: 'chat' | 'terminal'): void {
@@ -309,6 +316,8 @@ export async function createSession(options: {
     async [Symbol.asyncDispose]() {
       if (closed) return;
       closed = true;
+      // Nobody of ours listens to the agent any more: what it had open is over, also when no other sandbox ever comes.
+      conversation.closeOpen();
       changes.close();
       wake();
       terminals.close();

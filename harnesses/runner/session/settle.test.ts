@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hashText, judge, Replay } from './settle.ts';
+import { hashText, judge, Replay, settlement, type Settlement, type Verdict } from './settle.ts';
 
 const h = (...texts: string[]) => texts.map(hashText);
 test.each<[string, string[], string[][], 'present' | 'absent' | 'unknown']>([
@@ -22,6 +22,25 @@ test.each<[string, string[], string[][], 'present' | 'absent' | 'unknown']>([
   ['nothing was ever delivered', [], [['a']], 'unknown'],
 ])('%s', (_name, delivered, messages, verdict) => {
   expect(judge(delivered, messages)).toBe(verdict);
+});
+
+const turn = { cancelled: false, arrived: false, goOns: 0 };
+const goOn = (remind: boolean): Settlement => ({ kind: 'go-on', remind });
+test.each<[string, typeof turn, Verdict, Settlement]>([
+  ['it has the message', turn, 'present', goOn(false)],
+  ['it has it not', turn, 'absent', { kind: 'again' }],
+  ['its conversation is gone', turn, 'lost', { kind: 'again' }],
+  ['nobody can know', turn, 'unknown', { kind: 'unknown' }],
+  ['a person stopped it', { ...turn, cancelled: true }, 'absent', { kind: 'cancelled' }],
+  ['it reacted, its history says nothing', { ...turn, arrived: true }, 'unknown', goOn(false)],
+  ['it reacted, and forgot', { ...turn, arrived: true }, 'absent', goOn(true)],
+  ['it reacted, and its conversation is gone', { ...turn, arrived: true }, 'lost', goOn(true)],
+  // What is absent is what it was told last: to go on. The message itself was there.
+  ['it died before it heard to go on', { ...turn, arrived: true, goOns: 1 }, 'absent', goOn(false)],
+  ['it was told twice', { ...turn, arrived: true, goOns: 2 }, 'present', { kind: 'given-up' }],
+  ['told twice, absent', { ...turn, arrived: true, goOns: 2 }, 'absent', { kind: 'given-up' }],
+])('an open turn: %s', (_name, open, verdict, becomes) => {
+  expect(settlement(open, verdict)).toEqual(becomes);
 });
 
 test('a replay is cut into user messages by what stands between them, or by their ids', () => {

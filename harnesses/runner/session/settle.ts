@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { SessionUpdate } from '@agentclientprotocol/sdk';
 import type { ContentBlock } from '@berth/contract';
+import { limits } from '../limits.ts';
 
 /** Agents trim and rewrap what they replay; images and resources come back in shapes of their own. Text is what stays. */
 const normal = (text: string): string => text.replaceAll('\r\n', '\n').trim();
@@ -13,10 +14,13 @@ export const hashPrompt = (prompt: readonly ContentBlock[]): string => hashText(
 /** The user messages of a replay: each a list of its text chunks. */
 export class Replay {
   readonly messages: string[][] = [];
+  /** Updates so far, of whatever kind: who waits for its end sees that it stands still. */
+  taken = 0;
   #open = false;
   #messageId: string | undefined;
 
   take(update: SessionUpdate): void {
+    this.taken += 1;
     switch (update.sessionUpdate) {
       case 'user_message_chunk': {
         const messageId = typeof update.messageId === 'string' ? update.messageId : undefined;
@@ -39,6 +43,34 @@ export class Replay {
   hashes(): string[] {
     return this.messages.map((chunks) => hashText(chunks.join('')));
   }
+}
+
+/** What looking told of an open turn. `lost`: there is no history to look at, so the next conversation of the agent begins without it. */
+export type Verdict = 'present' | 'absent' | 'unknown' | 'lost';
+export type Settlement =
+  | { kind: 'cancelled' }
+  /** The turn's own message goes to the agent again. */
+  | { kind: 'again' }
+  /** `remind`: the history that the agent goes on from lacks the message. */
+  | { kind: 'go-on'; remind: boolean }
+  | { kind: 'given-up' }
+  | { kind: 'unknown' };
+
+/**
+ * Pure. What becomes of a turn that was open when its agent died. A message that is known to have arrived (the agent reacted to it, or was seen to have it and
+ * told to go on) is never sent a second time, whatever the history says of what was said after it.
+ */
+export function settlement(
+  turn: { cancelled: boolean; arrived: boolean; goOns: number },
+  verdict: Verdict,
+): Settlement {
+  if (turn.cancelled) return { kind: 'cancelled' };
+  if (turn.arrived || verdict === 'present') {
+    if (turn.goOns >= limits.goOns) return { kind: 'given-up' };
+    const wentOn = turn.goOns > 0;
+    return { kind: 'go-on', remind: verdict === 'lost' || (verdict === 'absent' && !wentOn) };
+  }
+  return verdict === 'unknown' ? { kind: 'unknown' } : { kind: 'again' };
 }
 
 /**

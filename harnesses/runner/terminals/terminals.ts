@@ -156,7 +156,12 @@ export function createTerminals(options: {
   return {
     async open(request) {
       const id = request.terminalId;
-      if (terminals.has(id) || opening.has(id)) return; // asked twice
+      const known = terminals.get(id);
+      if ((known && known.exit === undefined) || opening.has(id)) return; // asked twice
+      if (known) {
+        terminals.delete(id);
+        known.dispose();
+      }
       makeRoom();
       opening.add(id);
       try {

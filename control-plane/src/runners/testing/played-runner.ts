@@ -108,6 +108,9 @@ export function recordedEvents() {
     refused: async (sessionId, turnId, code) => {
       seen.push(['refused', sessionId, turnId, code]);
     },
+    foreign: async (runnerId) => {
+      seen.push(['foreign', runnerId]);
+    },
     disconnected: async (runnerId) => {
       seen.push(['disconnected', runnerId]);
     },

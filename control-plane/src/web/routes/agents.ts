@@ -5,8 +5,8 @@ import type { Mount } from '../mount.ts';
 
 export function mountAgents(mount: Mount, agents: Agents): void {
   mount('listAgents', async ({ actor, query }) => json(200, await agents.list(actor, query)));
-  mount('createAgent', async ({ actor, body }) => {
-    const agent = await agents.create(actor, body);
+  mount('createAgent', async ({ actor, body, createdId }) => {
+    const agent = await agents.create(actor, body, createdId);
     return json(201, agent, { ...versioned(agent), Location: `/api/v1/agents/${agent.id}` });
   });
   mount('getAgent', async ({ actor, params }) => {

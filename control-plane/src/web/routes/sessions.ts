@@ -26,8 +26,8 @@ export function mountSessions(
   { sessions, turns, log }: { sessions: Sessions; turns: Turns; log: EventLog },
 ): void {
   mount('listSessions', async ({ actor, query }) => json(200, await sessions.list(actor, query)));
-  mount('createSession', async ({ actor, body }) => {
-    const session = await sessions.create(actor, body);
+  mount('createSession', async ({ actor, body, createdId }) => {
+    const session = await sessions.create(actor, body, createdId);
     const reply = answered(201, session);
     return { ...reply, headers: { ...reply.headers, Location: `/api/v1/sessions/${session.id}` } };
   });

@@ -42,8 +42,8 @@ export function mountWorkspace(
   mount('listTerminals', async ({ actor, params }) =>
     json(200, { items: await terminals.list(actor, params.sessionId) }),
   );
-  mount('createTerminal', async ({ actor, params, body }) =>
-    json(201, await terminals.open(actor, params.sessionId, body)),
+  mount('createTerminal', async ({ actor, params, body, createdId }) =>
+    json(201, await terminals.open(actor, params.sessionId, body, createdId)),
   );
   mount('closeTerminal', async ({ actor, params }) => {
     await terminals.close(actor, params.terminalId);

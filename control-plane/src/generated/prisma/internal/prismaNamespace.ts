@@ -1880,6 +1880,7 @@ export const IdempotencyKeyScalarFieldEnum = {
   status: 'status',
   headers: 'headers',
   body: 'body',
+  createdId: 'createdId',
   createdAt: 'createdAt'
 } as const
 
@@ -1933,6 +1934,7 @@ export const SessionScalarFieldEnum = {
   inputTokens: 'inputTokens',
   outputTokens: 'outputTokens',
   costUsd: 'costUsd',
+  usageSeq: 'usageSeq',
   budgetLimitUsd: 'budgetLimitUsd',
   createdById: 'createdById',
   createdByName: 'createdByName',
@@ -2027,6 +2029,7 @@ export const ApprovalScalarFieldEnum = {
   sessionId: 'sessionId',
   turnId: 'turnId',
   toolCallId: 'toolCallId',
+  about: 'about',
   revision: 'revision',
   state: 'state',
   title: 'title',

@@ -162,6 +162,7 @@ export const IdempotencyKeyScalarFieldEnum = {
   status: 'status',
   headers: 'headers',
   body: 'body',
+  createdId: 'createdId',
   createdAt: 'createdAt'
 } as const
 
@@ -215,6 +216,7 @@ export const SessionScalarFieldEnum = {
   inputTokens: 'inputTokens',
   outputTokens: 'outputTokens',
   costUsd: 'costUsd',
+  usageSeq: 'usageSeq',
   budgetLimitUsd: 'budgetLimitUsd',
   createdById: 'createdById',
   createdByName: 'createdByName',
@@ -309,6 +311,7 @@ export const ApprovalScalarFieldEnum = {
   sessionId: 'sessionId',
   turnId: 'turnId',
   toolCallId: 'toolCallId',
+  about: 'about',
   revision: 'revision',
   state: 'state',
   title: 'title',

@@ -40,6 +40,7 @@ export type ApprovalMinAggregateOutputType = {
   sessionId: string | null
   turnId: string | null
   toolCallId: string | null
+  about: string | null
   revision: number | null
   state: string | null
   title: string | null
@@ -59,6 +60,7 @@ export type ApprovalMaxAggregateOutputType = {
   sessionId: string | null
   turnId: string | null
   toolCallId: string | null
+  about: string | null
   revision: number | null
   state: string | null
   title: string | null
@@ -78,6 +80,7 @@ export type ApprovalCountAggregateOutputType = {
   sessionId: number
   turnId: number
   toolCallId: number
+  about: number
   revision: number
   state: number
   title: number
@@ -109,6 +112,7 @@ export type ApprovalMinAggregateInputType = {
   sessionId?: true
   turnId?: true
   toolCallId?: true
+  about?: true
   revision?: true
   state?: true
   title?: true
@@ -128,6 +132,7 @@ export type ApprovalMaxAggregateInputType = {
   sessionId?: true
   turnId?: true
   toolCallId?: true
+  about?: true
   revision?: true
   state?: true
   title?: true
@@ -147,6 +152,7 @@ export type ApprovalCountAggregateInputType = {
   sessionId?: true
   turnId?: true
   toolCallId?: true
+  about?: true
   revision?: true
   state?: true
   title?: true
@@ -255,6 +261,7 @@ export type ApprovalGroupByOutputType = {
   sessionId: string
   turnId: string | null
   toolCallId: string | null
+  about: string | null
   revision: number
   state: string
   title: string
@@ -299,6 +306,7 @@ export type ApprovalWhereInput = {
   sessionId?: Prisma.UuidFilter<"Approval"> | string
   turnId?: Prisma.UuidNullableFilter<"Approval"> | string | null
   toolCallId?: Prisma.StringNullableFilter<"Approval"> | string | null
+  about?: Prisma.StringNullableFilter<"Approval"> | string | null
   revision?: Prisma.IntFilter<"Approval"> | number
   state?: Prisma.StringFilter<"Approval"> | string
   title?: Prisma.StringFilter<"Approval"> | string
@@ -320,6 +328,7 @@ export type ApprovalOrderByWithRelationInput = {
   sessionId?: Prisma.SortOrder
   turnId?: Prisma.SortOrderInput | Prisma.SortOrder
   toolCallId?: Prisma.SortOrderInput | Prisma.SortOrder
+  about?: Prisma.SortOrderInput | Prisma.SortOrder
   revision?: Prisma.SortOrder
   state?: Prisma.SortOrder
   title?: Prisma.SortOrder
@@ -344,6 +353,7 @@ export type ApprovalWhereUniqueInput = Prisma.AtLeast<{
   sessionId?: Prisma.UuidFilter<"Approval"> | string
   turnId?: Prisma.UuidNullableFilter<"Approval"> | string | null
   toolCallId?: Prisma.StringNullableFilter<"Approval"> | string | null
+  about?: Prisma.StringNullableFilter<"Approval"> | string | null
   revision?: Prisma.IntFilter<"Approval"> | number
   state?: Prisma.StringFilter<"Approval"> | string
   title?: Prisma.StringFilter<"Approval"> | string
@@ -365,6 +375,7 @@ export type ApprovalOrderByWithAggregationInput = {
   sessionId?: Prisma.SortOrder
   turnId?: Prisma.SortOrderInput | Prisma.SortOrder
   toolCallId?: Prisma.SortOrderInput | Prisma.SortOrder
+  about?: Prisma.SortOrderInput | Prisma.SortOrder
   revision?: Prisma.SortOrder
   state?: Prisma.SortOrder
   title?: Prisma.SortOrder
@@ -394,6 +405,7 @@ export type ApprovalScalarWhereWithAggregatesInput = {
   sessionId?: Prisma.UuidWithAggregatesFilter<"Approval"> | string
   turnId?: Prisma.UuidNullableWithAggregatesFilter<"Approval"> | string | null
   toolCallId?: Prisma.StringNullableWithAggregatesFilter<"Approval"> | string | null
+  about?: Prisma.StringNullableWithAggregatesFilter<"Approval"> | string | null
   revision?: Prisma.IntWithAggregatesFilter<"Approval"> | number
   state?: Prisma.StringWithAggregatesFilter<"Approval"> | string
   title?: Prisma.StringWithAggregatesFilter<"Approval"> | string
@@ -415,6 +427,7 @@ export type ApprovalCreateInput = {
   sessionId: string
   turnId?: string | null
   toolCallId?: string | null
+  about?: string | null
   revision?: number
   state?: string
   title: string
@@ -436,6 +449,7 @@ export type ApprovalUncheckedCreateInput = {
   sessionId: string
   turnId?: string | null
   toolCallId?: string | null
+  about?: string | null
   revision?: number
   state?: string
   title: string
@@ -457,6 +471,7 @@ export type ApprovalUpdateInput = {
   sessionId?: Prisma.StringFieldUpdateOperationsInput | string
   turnId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   toolCallId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  about?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   revision?: Prisma.IntFieldUpdateOperationsInput | number
   state?: Prisma.StringFieldUpdateOperationsInput | string
   title?: Prisma.StringFieldUpdateOperationsInput | string
@@ -478,6 +493,7 @@ export type ApprovalUncheckedUpdateInput = {
   sessionId?: Prisma.StringFieldUpdateOperationsInput | string
   turnId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   toolCallId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  about?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   revision?: Prisma.IntFieldUpdateOperationsInput | number
   state?: Prisma.StringFieldUpdateOperationsInput | string
   title?: Prisma.StringFieldUpdateOperationsInput | string
@@ -499,6 +515,7 @@ export type ApprovalCreateManyInput = {
   sessionId: string
   turnId?: string | null
   toolCallId?: string | null
+  about?: string | null
   revision?: number
   state?: string
   title: string
@@ -520,6 +537,7 @@ export type ApprovalUpdateManyMutationInput = {
   sessionId?: Prisma.StringFieldUpdateOperationsInput | string
   turnId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   toolCallId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  about?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   revision?: Prisma.IntFieldUpdateOperationsInput | number
   state?: Prisma.StringFieldUpdateOperationsInput | string
   title?: Prisma.StringFieldUpdateOperationsInput | string
@@ -541,6 +559,7 @@ export type ApprovalUncheckedUpdateManyInput = {
   sessionId?: Prisma.StringFieldUpdateOperationsInput | string
   turnId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   toolCallId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  about?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   revision?: Prisma.IntFieldUpdateOperationsInput | number
   state?: Prisma.StringFieldUpdateOperationsInput | string
   title?: Prisma.StringFieldUpdateOperationsInput | string
@@ -562,6 +581,7 @@ export type ApprovalCountOrderByAggregateInput = {
   sessionId?: Prisma.SortOrder
   turnId?: Prisma.SortOrder
   toolCallId?: Prisma.SortOrder
+  about?: Prisma.SortOrder
   revision?: Prisma.SortOrder
   state?: Prisma.SortOrder
   title?: Prisma.SortOrder
@@ -587,6 +607,7 @@ export type ApprovalMaxOrderByAggregateInput = {
   sessionId?: Prisma.SortOrder
   turnId?: Prisma.SortOrder
   toolCallId?: Prisma.SortOrder
+  about?: Prisma.SortOrder
   revision?: Prisma.SortOrder
   state?: Prisma.SortOrder
   title?: Prisma.SortOrder
@@ -606,6 +627,7 @@ export type ApprovalMinOrderByAggregateInput = {
   sessionId?: Prisma.SortOrder
   turnId?: Prisma.SortOrder
   toolCallId?: Prisma.SortOrder
+  about?: Prisma.SortOrder
   revision?: Prisma.SortOrder
   state?: Prisma.SortOrder
   title?: Prisma.SortOrder
@@ -631,6 +653,7 @@ export type ApprovalSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   sessionId?: boolean
   turnId?: boolean
   toolCallId?: boolean
+  about?: boolean
   revision?: boolean
   state?: boolean
   title?: boolean
@@ -652,6 +675,7 @@ export type ApprovalSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   sessionId?: boolean
   turnId?: boolean
   toolCallId?: boolean
+  about?: boolean
   revision?: boolean
   state?: boolean
   title?: boolean
@@ -673,6 +697,7 @@ export type ApprovalSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   sessionId?: boolean
   turnId?: boolean
   toolCallId?: boolean
+  about?: boolean
   revision?: boolean
   state?: boolean
   title?: boolean
@@ -694,6 +719,7 @@ export type ApprovalSelectScalar = {
   sessionId?: boolean
   turnId?: boolean
   toolCallId?: boolean
+  about?: boolean
   revision?: boolean
   state?: boolean
   title?: boolean
@@ -709,7 +735,7 @@ export type ApprovalSelectScalar = {
   createdAt?: boolean
 }
 
-export type ApprovalOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "teamId" | "sessionId" | "turnId" | "toolCallId" | "revision" | "state" | "title" | "facts" | "options" | "optionId" | "note" | "decidedById" | "decidedByName" | "decidedAt" | "deliveredAt" | "deadline" | "createdAt", ExtArgs["result"]["approval"]>
+export type ApprovalOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "teamId" | "sessionId" | "turnId" | "toolCallId" | "about" | "revision" | "state" | "title" | "facts" | "options" | "optionId" | "note" | "decidedById" | "decidedByName" | "decidedAt" | "deliveredAt" | "deadline" | "createdAt", ExtArgs["result"]["approval"]>
 
 export type $ApprovalPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Approval"
@@ -720,6 +746,7 @@ export type $ApprovalPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
     sessionId: string
     turnId: string | null
     toolCallId: string | null
+    about: string | null
     revision: number
     state: string
     title: string
@@ -1161,6 +1188,7 @@ export interface ApprovalFieldRefs {
   readonly sessionId: Prisma.FieldRef<"Approval", 'String'>
   readonly turnId: Prisma.FieldRef<"Approval", 'String'>
   readonly toolCallId: Prisma.FieldRef<"Approval", 'String'>
+  readonly about: Prisma.FieldRef<"Approval", 'String'>
   readonly revision: Prisma.FieldRef<"Approval", 'Int'>
   readonly state: Prisma.FieldRef<"Approval", 'String'>
   readonly title: Prisma.FieldRef<"Approval", 'String'>

@@ -41,6 +41,7 @@ export type IdempotencyKeyMinAggregateOutputType = {
   requestHash: runtime.Bytes | null
   status: number | null
   body: string | null
+  createdId: string | null
   createdAt: Date | null
 }
 
@@ -51,6 +52,7 @@ export type IdempotencyKeyMaxAggregateOutputType = {
   requestHash: runtime.Bytes | null
   status: number | null
   body: string | null
+  createdId: string | null
   createdAt: Date | null
 }
 
@@ -62,6 +64,7 @@ export type IdempotencyKeyCountAggregateOutputType = {
   status: number
   headers: number
   body: number
+  createdId: number
   createdAt: number
   _all: number
 }
@@ -82,6 +85,7 @@ export type IdempotencyKeyMinAggregateInputType = {
   requestHash?: true
   status?: true
   body?: true
+  createdId?: true
   createdAt?: true
 }
 
@@ -92,6 +96,7 @@ export type IdempotencyKeyMaxAggregateInputType = {
   requestHash?: true
   status?: true
   body?: true
+  createdId?: true
   createdAt?: true
 }
 
@@ -103,6 +108,7 @@ export type IdempotencyKeyCountAggregateInputType = {
   status?: true
   headers?: true
   body?: true
+  createdId?: true
   createdAt?: true
   _all?: true
 }
@@ -201,6 +207,7 @@ export type IdempotencyKeyGroupByOutputType = {
   status: number | null
   headers: runtime.JsonValue | null
   body: string | null
+  createdId: string | null
   createdAt: Date
   _count: IdempotencyKeyCountAggregateOutputType | null
   _avg: IdempotencyKeyAvgAggregateOutputType | null
@@ -235,6 +242,7 @@ export type IdempotencyKeyWhereInput = {
   status?: Prisma.IntNullableFilter<"IdempotencyKey"> | number | null
   headers?: Prisma.JsonNullableFilter<"IdempotencyKey">
   body?: Prisma.StringNullableFilter<"IdempotencyKey"> | string | null
+  createdId?: Prisma.UuidNullableFilter<"IdempotencyKey"> | string | null
   createdAt?: Prisma.DateTimeFilter<"IdempotencyKey"> | Date | string
 }
 
@@ -246,6 +254,7 @@ export type IdempotencyKeyOrderByWithRelationInput = {
   status?: Prisma.SortOrderInput | Prisma.SortOrder
   headers?: Prisma.SortOrderInput | Prisma.SortOrder
   body?: Prisma.SortOrderInput | Prisma.SortOrder
+  createdId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
 
@@ -261,6 +270,7 @@ export type IdempotencyKeyWhereUniqueInput = Prisma.AtLeast<{
   status?: Prisma.IntNullableFilter<"IdempotencyKey"> | number | null
   headers?: Prisma.JsonNullableFilter<"IdempotencyKey">
   body?: Prisma.StringNullableFilter<"IdempotencyKey"> | string | null
+  createdId?: Prisma.UuidNullableFilter<"IdempotencyKey"> | string | null
   createdAt?: Prisma.DateTimeFilter<"IdempotencyKey"> | Date | string
 }, "teamId_userId_key">
 
@@ -272,6 +282,7 @@ export type IdempotencyKeyOrderByWithAggregationInput = {
   status?: Prisma.SortOrderInput | Prisma.SortOrder
   headers?: Prisma.SortOrderInput | Prisma.SortOrder
   body?: Prisma.SortOrderInput | Prisma.SortOrder
+  createdId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   _count?: Prisma.IdempotencyKeyCountOrderByAggregateInput
   _avg?: Prisma.IdempotencyKeyAvgOrderByAggregateInput
@@ -291,6 +302,7 @@ export type IdempotencyKeyScalarWhereWithAggregatesInput = {
   status?: Prisma.IntNullableWithAggregatesFilter<"IdempotencyKey"> | number | null
   headers?: Prisma.JsonNullableWithAggregatesFilter<"IdempotencyKey">
   body?: Prisma.StringNullableWithAggregatesFilter<"IdempotencyKey"> | string | null
+  createdId?: Prisma.UuidNullableWithAggregatesFilter<"IdempotencyKey"> | string | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"IdempotencyKey"> | Date | string
 }
 
@@ -302,6 +314,7 @@ export type IdempotencyKeyCreateInput = {
   status?: number | null
   headers?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   body?: string | null
+  createdId?: string | null
   createdAt?: Date | string
 }
 
@@ -313,6 +326,7 @@ export type IdempotencyKeyUncheckedCreateInput = {
   status?: number | null
   headers?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   body?: string | null
+  createdId?: string | null
   createdAt?: Date | string
 }
 
@@ -324,6 +338,7 @@ export type IdempotencyKeyUpdateInput = {
   status?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   headers?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   body?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -335,6 +350,7 @@ export type IdempotencyKeyUncheckedUpdateInput = {
   status?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   headers?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   body?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -346,6 +362,7 @@ export type IdempotencyKeyCreateManyInput = {
   status?: number | null
   headers?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   body?: string | null
+  createdId?: string | null
   createdAt?: Date | string
 }
 
@@ -357,6 +374,7 @@ export type IdempotencyKeyUpdateManyMutationInput = {
   status?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   headers?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   body?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -368,6 +386,7 @@ export type IdempotencyKeyUncheckedUpdateManyInput = {
   status?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   headers?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   body?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -385,6 +404,7 @@ export type IdempotencyKeyCountOrderByAggregateInput = {
   status?: Prisma.SortOrder
   headers?: Prisma.SortOrder
   body?: Prisma.SortOrder
+  createdId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
 
@@ -399,6 +419,7 @@ export type IdempotencyKeyMaxOrderByAggregateInput = {
   requestHash?: Prisma.SortOrder
   status?: Prisma.SortOrder
   body?: Prisma.SortOrder
+  createdId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
 
@@ -409,6 +430,7 @@ export type IdempotencyKeyMinOrderByAggregateInput = {
   requestHash?: Prisma.SortOrder
   status?: Prisma.SortOrder
   body?: Prisma.SortOrder
+  createdId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
 
@@ -434,6 +456,7 @@ export type IdempotencyKeySelect<ExtArgs extends runtime.Types.Extensions.Intern
   status?: boolean
   headers?: boolean
   body?: boolean
+  createdId?: boolean
   createdAt?: boolean
 }, ExtArgs["result"]["idempotencyKey"]>
 
@@ -445,6 +468,7 @@ export type IdempotencyKeySelectCreateManyAndReturn<ExtArgs extends runtime.Type
   status?: boolean
   headers?: boolean
   body?: boolean
+  createdId?: boolean
   createdAt?: boolean
 }, ExtArgs["result"]["idempotencyKey"]>
 
@@ -456,6 +480,7 @@ export type IdempotencyKeySelectUpdateManyAndReturn<ExtArgs extends runtime.Type
   status?: boolean
   headers?: boolean
   body?: boolean
+  createdId?: boolean
   createdAt?: boolean
 }, ExtArgs["result"]["idempotencyKey"]>
 
@@ -467,10 +492,11 @@ export type IdempotencyKeySelectScalar = {
   status?: boolean
   headers?: boolean
   body?: boolean
+  createdId?: boolean
   createdAt?: boolean
 }
 
-export type IdempotencyKeyOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"teamId" | "userId" | "key" | "requestHash" | "status" | "headers" | "body" | "createdAt", ExtArgs["result"]["idempotencyKey"]>
+export type IdempotencyKeyOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"teamId" | "userId" | "key" | "requestHash" | "status" | "headers" | "body" | "createdId" | "createdAt", ExtArgs["result"]["idempotencyKey"]>
 
 export type $IdempotencyKeyPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "IdempotencyKey"
@@ -483,6 +509,7 @@ export type $IdempotencyKeyPayload<ExtArgs extends runtime.Types.Extensions.Inte
     status: number | null
     headers: runtime.JsonValue | null
     body: string | null
+    createdId: string | null
     createdAt: Date
   }, ExtArgs["result"]["idempotencyKey"]>
   composites: {}
@@ -914,6 +941,7 @@ export interface IdempotencyKeyFieldRefs {
   readonly status: Prisma.FieldRef<"IdempotencyKey", 'Int'>
   readonly headers: Prisma.FieldRef<"IdempotencyKey", 'Json'>
   readonly body: Prisma.FieldRef<"IdempotencyKey", 'String'>
+  readonly createdId: Prisma.FieldRef<"IdempotencyKey", 'String'>
   readonly createdAt: Prisma.FieldRef<"IdempotencyKey", 'DateTime'>
 }
     

@@ -31,6 +31,7 @@ export type SessionAvgAggregateOutputType = {
   inputTokens: number | null
   outputTokens: number | null
   costUsd: runtime.Decimal | null
+  usageSeq: number | null
   budgetLimitUsd: runtime.Decimal | null
   version: number | null
 }
@@ -40,6 +41,7 @@ export type SessionSumAggregateOutputType = {
   inputTokens: bigint | null
   outputTokens: bigint | null
   costUsd: runtime.Decimal | null
+  usageSeq: bigint | null
   budgetLimitUsd: runtime.Decimal | null
   version: number | null
 }
@@ -69,6 +71,7 @@ export type SessionMinAggregateOutputType = {
   inputTokens: bigint | null
   outputTokens: bigint | null
   costUsd: runtime.Decimal | null
+  usageSeq: bigint | null
   budgetLimitUsd: runtime.Decimal | null
   createdById: string | null
   createdByName: string | null
@@ -103,6 +106,7 @@ export type SessionMaxAggregateOutputType = {
   inputTokens: bigint | null
   outputTokens: bigint | null
   costUsd: runtime.Decimal | null
+  usageSeq: bigint | null
   budgetLimitUsd: runtime.Decimal | null
   createdById: string | null
   createdByName: string | null
@@ -138,6 +142,7 @@ export type SessionCountAggregateOutputType = {
   inputTokens: number
   outputTokens: number
   costUsd: number
+  usageSeq: number
   budgetLimitUsd: number
   createdById: number
   createdByName: number
@@ -154,6 +159,7 @@ export type SessionAvgAggregateInputType = {
   inputTokens?: true
   outputTokens?: true
   costUsd?: true
+  usageSeq?: true
   budgetLimitUsd?: true
   version?: true
 }
@@ -163,6 +169,7 @@ export type SessionSumAggregateInputType = {
   inputTokens?: true
   outputTokens?: true
   costUsd?: true
+  usageSeq?: true
   budgetLimitUsd?: true
   version?: true
 }
@@ -192,6 +199,7 @@ export type SessionMinAggregateInputType = {
   inputTokens?: true
   outputTokens?: true
   costUsd?: true
+  usageSeq?: true
   budgetLimitUsd?: true
   createdById?: true
   createdByName?: true
@@ -226,6 +234,7 @@ export type SessionMaxAggregateInputType = {
   inputTokens?: true
   outputTokens?: true
   costUsd?: true
+  usageSeq?: true
   budgetLimitUsd?: true
   createdById?: true
   createdByName?: true
@@ -261,6 +270,7 @@ export type SessionCountAggregateInputType = {
   inputTokens?: true
   outputTokens?: true
   costUsd?: true
+  usageSeq?: true
   budgetLimitUsd?: true
   createdById?: true
   createdByName?: true
@@ -383,6 +393,7 @@ export type SessionGroupByOutputType = {
   inputTokens: bigint
   outputTokens: bigint
   costUsd: runtime.Decimal
+  usageSeq: bigint
   budgetLimitUsd: runtime.Decimal | null
   createdById: string
   createdByName: string
@@ -441,6 +452,7 @@ export type SessionWhereInput = {
   inputTokens?: Prisma.BigIntFilter<"Session"> | bigint | number
   outputTokens?: Prisma.BigIntFilter<"Session"> | bigint | number
   costUsd?: Prisma.DecimalFilter<"Session"> | runtime.Decimal | runtime.DecimalJsLike | number | string
+  usageSeq?: Prisma.BigIntFilter<"Session"> | bigint | number
   budgetLimitUsd?: Prisma.DecimalNullableFilter<"Session"> | runtime.Decimal | runtime.DecimalJsLike | number | string | null
   createdById?: Prisma.UuidFilter<"Session"> | string
   createdByName?: Prisma.StringFilter<"Session"> | string
@@ -476,6 +488,7 @@ export type SessionOrderByWithRelationInput = {
   inputTokens?: Prisma.SortOrder
   outputTokens?: Prisma.SortOrder
   costUsd?: Prisma.SortOrder
+  usageSeq?: Prisma.SortOrder
   budgetLimitUsd?: Prisma.SortOrderInput | Prisma.SortOrder
   createdById?: Prisma.SortOrder
   createdByName?: Prisma.SortOrder
@@ -514,6 +527,7 @@ export type SessionWhereUniqueInput = Prisma.AtLeast<{
   inputTokens?: Prisma.BigIntFilter<"Session"> | bigint | number
   outputTokens?: Prisma.BigIntFilter<"Session"> | bigint | number
   costUsd?: Prisma.DecimalFilter<"Session"> | runtime.Decimal | runtime.DecimalJsLike | number | string
+  usageSeq?: Prisma.BigIntFilter<"Session"> | bigint | number
   budgetLimitUsd?: Prisma.DecimalNullableFilter<"Session"> | runtime.Decimal | runtime.DecimalJsLike | number | string | null
   createdById?: Prisma.UuidFilter<"Session"> | string
   createdByName?: Prisma.StringFilter<"Session"> | string
@@ -549,6 +563,7 @@ export type SessionOrderByWithAggregationInput = {
   inputTokens?: Prisma.SortOrder
   outputTokens?: Prisma.SortOrder
   costUsd?: Prisma.SortOrder
+  usageSeq?: Prisma.SortOrder
   budgetLimitUsd?: Prisma.SortOrderInput | Prisma.SortOrder
   createdById?: Prisma.SortOrder
   createdByName?: Prisma.SortOrder
@@ -592,6 +607,7 @@ export type SessionScalarWhereWithAggregatesInput = {
   inputTokens?: Prisma.BigIntWithAggregatesFilter<"Session"> | bigint | number
   outputTokens?: Prisma.BigIntWithAggregatesFilter<"Session"> | bigint | number
   costUsd?: Prisma.DecimalWithAggregatesFilter<"Session"> | runtime.Decimal | runtime.DecimalJsLike | number | string
+  usageSeq?: Prisma.BigIntWithAggregatesFilter<"Session"> | bigint | number
   budgetLimitUsd?: Prisma.DecimalNullableWithAggregatesFilter<"Session"> | runtime.Decimal | runtime.DecimalJsLike | number | string | null
   createdById?: Prisma.UuidWithAggregatesFilter<"Session"> | string
   createdByName?: Prisma.StringWithAggregatesFilter<"Session"> | string
@@ -627,6 +643,7 @@ export type SessionCreateInput = {
   inputTokens?: bigint | number
   outputTokens?: bigint | number
   costUsd?: runtime.Decimal | runtime.DecimalJsLike | number | string
+  usageSeq?: bigint | number
   budgetLimitUsd?: runtime.Decimal | runtime.DecimalJsLike | number | string | null
   createdById: string
   createdByName: string
@@ -662,6 +679,7 @@ export type SessionUncheckedCreateInput = {
   inputTokens?: bigint | number
   outputTokens?: bigint | number
   costUsd?: runtime.Decimal | runtime.DecimalJsLike | number | string
+  usageSeq?: bigint | number
   budgetLimitUsd?: runtime.Decimal | runtime.DecimalJsLike | number | string | null
   createdById: string
   createdByName: string
@@ -697,6 +715,7 @@ export type SessionUpdateInput = {
   inputTokens?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   outputTokens?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   costUsd?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  usageSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   budgetLimitUsd?: Prisma.NullableDecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string | null
   createdById?: Prisma.StringFieldUpdateOperationsInput | string
   createdByName?: Prisma.StringFieldUpdateOperationsInput | string
@@ -732,6 +751,7 @@ export type SessionUncheckedUpdateInput = {
   inputTokens?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   outputTokens?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   costUsd?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  usageSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   budgetLimitUsd?: Prisma.NullableDecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string | null
   createdById?: Prisma.StringFieldUpdateOperationsInput | string
   createdByName?: Prisma.StringFieldUpdateOperationsInput | string
@@ -767,6 +787,7 @@ export type SessionCreateManyInput = {
   inputTokens?: bigint | number
   outputTokens?: bigint | number
   costUsd?: runtime.Decimal | runtime.DecimalJsLike | number | string
+  usageSeq?: bigint | number
   budgetLimitUsd?: runtime.Decimal | runtime.DecimalJsLike | number | string | null
   createdById: string
   createdByName: string
@@ -802,6 +823,7 @@ export type SessionUpdateManyMutationInput = {
   inputTokens?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   outputTokens?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   costUsd?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  usageSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   budgetLimitUsd?: Prisma.NullableDecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string | null
   createdById?: Prisma.StringFieldUpdateOperationsInput | string
   createdByName?: Prisma.StringFieldUpdateOperationsInput | string
@@ -837,6 +859,7 @@ export type SessionUncheckedUpdateManyInput = {
   inputTokens?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   outputTokens?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   costUsd?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  usageSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   budgetLimitUsd?: Prisma.NullableDecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string | null
   createdById?: Prisma.StringFieldUpdateOperationsInput | string
   createdByName?: Prisma.StringFieldUpdateOperationsInput | string
@@ -872,6 +895,7 @@ export type SessionCountOrderByAggregateInput = {
   inputTokens?: Prisma.SortOrder
   outputTokens?: Prisma.SortOrder
   costUsd?: Prisma.SortOrder
+  usageSeq?: Prisma.SortOrder
   budgetLimitUsd?: Prisma.SortOrder
   createdById?: Prisma.SortOrder
   createdByName?: Prisma.SortOrder
@@ -886,6 +910,7 @@ export type SessionAvgOrderByAggregateInput = {
   inputTokens?: Prisma.SortOrder
   outputTokens?: Prisma.SortOrder
   costUsd?: Prisma.SortOrder
+  usageSeq?: Prisma.SortOrder
   budgetLimitUsd?: Prisma.SortOrder
   version?: Prisma.SortOrder
 }
@@ -915,6 +940,7 @@ export type SessionMaxOrderByAggregateInput = {
   inputTokens?: Prisma.SortOrder
   outputTokens?: Prisma.SortOrder
   costUsd?: Prisma.SortOrder
+  usageSeq?: Prisma.SortOrder
   budgetLimitUsd?: Prisma.SortOrder
   createdById?: Prisma.SortOrder
   createdByName?: Prisma.SortOrder
@@ -949,6 +975,7 @@ export type SessionMinOrderByAggregateInput = {
   inputTokens?: Prisma.SortOrder
   outputTokens?: Prisma.SortOrder
   costUsd?: Prisma.SortOrder
+  usageSeq?: Prisma.SortOrder
   budgetLimitUsd?: Prisma.SortOrder
   createdById?: Prisma.SortOrder
   createdByName?: Prisma.SortOrder
@@ -963,6 +990,7 @@ export type SessionSumOrderByAggregateInput = {
   inputTokens?: Prisma.SortOrder
   outputTokens?: Prisma.SortOrder
   costUsd?: Prisma.SortOrder
+  usageSeq?: Prisma.SortOrder
   budgetLimitUsd?: Prisma.SortOrder
   version?: Prisma.SortOrder
 }
@@ -1023,6 +1051,7 @@ export type SessionSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   inputTokens?: boolean
   outputTokens?: boolean
   costUsd?: boolean
+  usageSeq?: boolean
   budgetLimitUsd?: boolean
   createdById?: boolean
   createdByName?: boolean
@@ -1058,6 +1087,7 @@ export type SessionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   inputTokens?: boolean
   outputTokens?: boolean
   costUsd?: boolean
+  usageSeq?: boolean
   budgetLimitUsd?: boolean
   createdById?: boolean
   createdByName?: boolean
@@ -1093,6 +1123,7 @@ export type SessionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   inputTokens?: boolean
   outputTokens?: boolean
   costUsd?: boolean
+  usageSeq?: boolean
   budgetLimitUsd?: boolean
   createdById?: boolean
   createdByName?: boolean
@@ -1128,6 +1159,7 @@ export type SessionSelectScalar = {
   inputTokens?: boolean
   outputTokens?: boolean
   costUsd?: boolean
+  usageSeq?: boolean
   budgetLimitUsd?: boolean
   createdById?: boolean
   createdByName?: boolean
@@ -1137,7 +1169,7 @@ export type SessionSelectScalar = {
   version?: boolean
 }
 
-export type SessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "teamId" | "agentId" | "title" | "titleByUser" | "status" | "reason" | "statusSince" | "desired" | "generation" | "driver" | "phase" | "phaseDetail" | "isolated" | "runnerId" | "agentSessionId" | "awaitArchive" | "currentTurnId" | "mode" | "model" | "holder" | "changes" | "inputTokens" | "outputTokens" | "costUsd" | "budgetLimitUsd" | "createdById" | "createdByName" | "createdAt" | "archivedAt" | "deletedAt" | "version", ExtArgs["result"]["session"]>
+export type SessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "teamId" | "agentId" | "title" | "titleByUser" | "status" | "reason" | "statusSince" | "desired" | "generation" | "driver" | "phase" | "phaseDetail" | "isolated" | "runnerId" | "agentSessionId" | "awaitArchive" | "currentTurnId" | "mode" | "model" | "holder" | "changes" | "inputTokens" | "outputTokens" | "costUsd" | "usageSeq" | "budgetLimitUsd" | "createdById" | "createdByName" | "createdAt" | "archivedAt" | "deletedAt" | "version", ExtArgs["result"]["session"]>
 
 export type $SessionPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Session"
@@ -1168,6 +1200,7 @@ export type $SessionPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     inputTokens: bigint
     outputTokens: bigint
     costUsd: runtime.Decimal
+    usageSeq: bigint
     budgetLimitUsd: runtime.Decimal | null
     createdById: string
     createdByName: string
@@ -1623,6 +1656,7 @@ export interface SessionFieldRefs {
   readonly inputTokens: Prisma.FieldRef<"Session", 'BigInt'>
   readonly outputTokens: Prisma.FieldRef<"Session", 'BigInt'>
   readonly costUsd: Prisma.FieldRef<"Session", 'Decimal'>
+  readonly usageSeq: Prisma.FieldRef<"Session", 'BigInt'>
   readonly budgetLimitUsd: Prisma.FieldRef<"Session", 'Decimal'>
   readonly createdById: Prisma.FieldRef<"Session", 'String'>
   readonly createdByName: Prisma.FieldRef<"Session", 'String'>
