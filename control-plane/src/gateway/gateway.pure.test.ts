@@ -5,7 +5,7 @@ import { price, readPrices } from './prices.ts';
 import { classify, refusalBody, refusals, type Refusal } from './refusals.ts';
 import { modelList, route, type Protocol } from './routes.ts';
 import { EventTap } from './stream.ts';
-import { isBareUsageChunk, readUsage } from './usage.ts';
+import { isBareUsageChunk, isTerminal, readUsage } from './usage.ts';
 
 test.each([
   [
@@ -198,6 +198,16 @@ test.each<[Protocol, unknown, object]>([
   ],
 ])('usage of %s', (protocol, event, usage) => {
   expect(readUsage(protocol, event, null)).toEqual(usage);
+});
+
+test.each([
+  ['chat', '[DONE]', true],
+  ['responses', '{"type":"response.completed"}', true],
+  ['messages', '{"type": "message_stop"}', true],
+  ['gemini', '{"candidates":[{"finishReason":null}]}', false],
+  ['gemini', '{"candidates":[{"finishReason": "STOP"}]}', true],
+] as const)('%s: %s ends a call: %s', (protocol, data, ends) => {
+  expect(isTerminal(protocol, data)).toBe(ends);
 });
 
 test('usage of a messages stream comes from both of its events', () => {

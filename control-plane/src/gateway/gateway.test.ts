@@ -249,6 +249,15 @@ test('upstream errors are translated: status native, words ours, hint kept', asy
   expect(notices).toEqual(['rate-limited', 'gateway-key']);
 });
 
+test('a count that fails is the agent’s affair alone', async () => {
+  answer = (_request, response) => response.writeHead(500).end('{}');
+  const count = '/gemini/v1beta/models/m:countTokens';
+  expect((await call(count, { contents: [] })).status).toBe(500);
+  expect(notices).toEqual([]);
+  await call('/gemini/v1beta/models/m:generateContent', { contents: [] });
+  expect(notices).toEqual(['gateway-failed']);
+});
+
 test('a gateway that is away is said to be away', async () => {
   upstream.closeAllConnections();
   upstream.close();

@@ -124,8 +124,12 @@ export function createGateway(options: {
     read: Extract<ReadBody, { kind: 'ok' }>,
     sessionId: string,
   ): Promise<void> {
+    // A count that cannot be had costs nothing: the agent estimates, and what is wrong is told by the call that follows.
+    const told = (refusal: Refusal): void => {
+      if (target.kind === 'generate') tell(sessionId, refusal);
+    };
     if (upstream === null) {
-      tell(sessionId, 'no-gateway');
+      told('no-gateway');
       refuse(response, target.protocol, 'no-gateway');
       return;
     }
@@ -152,7 +156,7 @@ export function createGateway(options: {
     } catch (error) {
       if (gone.signal.aborted) return;
       logger.warn({ err: error, sessionId }, 'the model gateway could not be reached');
-      tell(sessionId, 'gateway-unreachable');
+      told('gateway-unreachable');
       refuse(response, target.protocol, 'gateway-unreachable');
       return;
     }
@@ -164,7 +168,7 @@ export function createGateway(options: {
         { sessionId, status, refusal, model: read.model },
         'the model gateway refused a call',
       );
-      tell(sessionId, refusal);
+      told(refusal);
       const retryAfter = answer.headers['retry-after'] ?? '5';
       refuse(
         response,

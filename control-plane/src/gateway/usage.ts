@@ -76,7 +76,7 @@ export function isTerminal(protocol: Protocol, data: string): boolean {
     case 'messages':
       return /"type":\s*"message_stop"/.test(data);
     case 'gemini':
-      return /"finishReason"/.test(data);
+      return /"finishReason":\s*"/.test(data); // some say `null` in every chunk before
   }
 }
 
