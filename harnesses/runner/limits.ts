@@ -16,7 +16,7 @@ export const limits = {
   /** Bytes in the link's socket: batches wait. */
   linkBufferBytes: 8 * 1024 * 1024,
   dialFirstMs: 50,
-  dialMostMs: 2000,
+  dialMostMs: 1000,
   /** The control plane speaks another version. */
   dialForeignMs: 15_000,
   pingMs: 5000,

@@ -190,6 +190,32 @@ describe('deaths', () => {
   });
 });
 
+describe('put to sleep', () => {
+  test('in mid-stream: what was said is closed, and the turn goes on when it wakes', async () => {
+    const stage = await ready();
+    const turnId = stage.turn('/stream 300 20\n/say after');
+    await stage.wait('some words', () => stage.said(turnId).includes('w10'));
+    stage.control.send({ op: 'unbind', sessionId: stage.sessionId, purge: false });
+    await stage.wait('the end of the text', () => stage.items('message.end')[0]);
+    await stage.killAgentd();
+    stage.startAgentd();
+    stage.bind();
+    expect(await stage.ended(turnId)).toMatchObject({ state: 'done' });
+    whole(stage);
+  });
+
+  test('the word that it sleeps is lost, and only the one that it wakes arrives', async () => {
+    const stage = await ready();
+    await stage.control.call(stage.sessionId, 'quiesce', {});
+    expect(stage.agents()).toEqual([]);
+    await stage.killAgentd();
+    stage.bind();
+    stage.startAgentd();
+    expect(await stage.ended(stage.turn('/say awake'))).toMatchObject({ state: 'done' });
+    whole(stage);
+  });
+});
+
 /** A viewer that keeps what a terminal would. */
 async function view(stage: Stage, purpose: Extract<StreamPurpose, { kind: 'terminal' }>) {
   const socket: WebSocket = await stage.control.stream(stage.sessionId, purpose);

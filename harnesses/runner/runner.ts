@@ -108,7 +108,10 @@ export async function createRunner(options: {
     await inTurn(entry, async () => {
       const bound = entry.spec?.generation;
       if (bound !== undefined && entry.session && spec.generation <= bound) {
-        if (spec.generation === bound) entry.spec = spec; // repeated; its token may be another
+        if (spec.generation < bound) return;
+        entry.spec = spec; // repeated; its token may be another
+        // The word that it was suspended may have been lost with the link: this one says that it is wanted.
+        entry.session.resume();
         return;
       }
       await entry.release?.();

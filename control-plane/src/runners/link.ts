@@ -118,6 +118,8 @@ export class Link {
   }
 
   #beat(): void {
+    // A clock that was set back would hide a silence until it caught up.
+    this.#heardAt = Math.min(this.#heardAt, this.#clock.now());
     const silentMs = this.#clock.now() - this.#heardAt;
     // While we do not read, its silence is ours.
     if (this.#pauses.size > 0) this.#heardAt = this.#clock.now();

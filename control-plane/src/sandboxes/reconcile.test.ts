@@ -147,6 +147,16 @@ test('a start that fails is told with its reason and tried again', async () => {
   ]);
 });
 
+test('a clock that is set back by an hour does not make a failed start wait for an hour', async () => {
+  let setBackMs = 0;
+  const { want, until, driver } = world({ clock: { now: () => systemClock.now() - setBackMs } });
+  driver.failNext('no such folder');
+  want('running');
+  await until('failed: no such folder');
+  setBackMs = 3_600_000;
+  await until('running');
+});
+
 test('what cannot be prepared is told in its own words, and tried again', async () => {
   const { want, until, specFails } = world();
   specFails('the registry cannot be reached');

@@ -130,6 +130,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     memory.notBefore = clock.now() + waitMs;
     const timer = setTimeout(() => {
       timers.delete(timer);
+      // By the timer, not by the clock: one that was set back would make it wait for as long.
+      memory.notBefore = 0;
       kick(sessionId, false);
     }, waitMs);
     timers.add(timer);

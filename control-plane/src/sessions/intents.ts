@@ -63,8 +63,8 @@ export function createReports(core: Core, binding: Binding): SandboxReports {
           await lasting(() => writePhase(core.pool, sessionId, { phase, detail, isolated }));
           const at = core.clock.now();
           const broken = phase === 'failed' || phase === 'lost' || phase === 'suspended';
+          // What streamed stays open: its runner may still have words of it on the way, and says in its journal where it ends.
           say(owned, [
-            ...(broken ? owned.log.closeAll(at) : []),
             entryOf(
               'sandbox.phase',
               {

@@ -45,6 +45,8 @@ export async function mend(core: Core, { owned, journalLost, isNew }: TakeOver):
     missing.push(entryOf('session.status', { status, ...(reason === null ? {} : { reason }) }, at));
   }
   await countUsage(core.pool, sessionId);
+  // A journal that is gone says no more: what it left open is as long as it will ever be.
+  const cut = journalLost ? owned.log.closeAll(at) : [];
   // Committed before anything else is decided: what is said here must not be found missing again.
-  if (missing.length > 0) await queue(owned.log, missing);
+  if (cut.length + missing.length > 0) await queue(owned.log, [...cut, ...missing]);
 }

@@ -148,6 +148,9 @@ test('a runner that lost all it had is not given the turn under way a second tim
   const options = [{ optionId: 'yes', name: 'Yes', kind: 'allow_once' }];
   runner.say(id, 'approval.requested', { approvalId, title: 'May I?', options }, turnId);
   await until('asked', async () => (await world.feature.sessions.get(actor, id)).waitingApprovals);
+  runner.say(id, 'message.delta', { messageId: 'm', text: 'as far as' }, turnId);
+  const journal = runner.journal(id);
+  await until('stored', () => journal.acked === journal.items.length);
   await runner.disconnect();
   runner.journals.clear();
   await world.restart();
@@ -157,6 +160,11 @@ test('a runner that lost all it had is not given the turn under way a second tim
     state: 'superseded',
   });
   expect(runner.delivered).toEqual([turnId]);
+  // Nobody will say where its text ends.
+  const cut = (await world.events(id)).filter((event) => event.kind === 'message');
+  expect(cut.map(({ payload }) => payload['content'])).toEqual([
+    [{ type: 'text', text: 'as far as' }],
+  ]);
 
   // What it is given from now on is its own, also when its first item comes after that.
   await world.feature.turns.settle(actor, id, turnId, { answer: 'drop' });
@@ -217,6 +225,27 @@ test('a session is taken over in the middle of a text that holds a NUL', async (
   );
   const message = (await world.events(id)).find((event) => event.kind === 'message');
   expect(message?.payload['content']).toEqual([{ type: 'text', text: 'before \u0000 after' }]);
+});
+
+test('what a runner still says of a sandbox that is known to be lost is of the same message', async () => {
+  await using world = await openWorld();
+  const { feature, runner } = world;
+  const id = await world.ready();
+  const turnId = await running(world, id);
+  const journal = runner.journal(id);
+  const delta = (words: string) =>
+    runner.say(id, 'message.delta', { messageId: 'm', text: words }, turnId);
+  delta('one ');
+  await until('stored', () => journal.acked === journal.items.length);
+  await feature.reports.phase(id, { phase: 'lost', reason: 'killed by signal 9' });
+  delta('two');
+  await until('stored', () => journal.acked === journal.items.length);
+  runner.say(id, 'message.end', { messageId: 'm' }, turnId);
+  await until('whole', () => journal.acked === journal.items.length);
+  const messages = (await world.events(id)).filter((event) => event.kind === 'message');
+  expect(messages.map(({ payload }) => payload['content'])).toEqual([
+    [{ type: 'text', text: 'one two' }],
+  ]);
 });
 
 test('a bind that fails half-way is made whole by the next report', async () => {

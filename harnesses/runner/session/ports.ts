@@ -20,6 +20,8 @@ export interface Session extends AsyncDisposable {
   setMode(mode: string): Promise<void>;
   setModel(model: string): Promise<void>;
   quiesce(): Promise<void>;
+  /** It was bound once more: whoever wanted it to stop wants it to go on. */
+  resume(): void;
   /** While `work` runs, no agent does; afterwards the workspace is what the base is made of. Answers its number of files. */
   replaceWorkspace(work: () => Promise<void>): Promise<number>;
   journalChanged(): void;

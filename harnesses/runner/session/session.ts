@@ -296,6 +296,7 @@ export async function createSession(options: {
       tell({ kind: 'hold', why: 'quiesced' });
       await until(() => idle() || !door.here);
     },
+    resume: () => tell({ kind: 'release', why: 'quiesced' }),
     async replaceWorkspace(work) {
       const made = base;
       if (!made || !door.here) throw new Refusal('sandbox-away', 'The sandbox is not there.');
@@ -323,6 +324,8 @@ export async function createSession(options: {
       terminals.close();
       await door[Symbol.asyncDispose]();
       await running;
+      // Its sandbox is gone, or ends the agent before it is served again.
+      conversation.closeOpen();
     },
   };
 }

@@ -61,6 +61,9 @@ test('three deaths within a minute fail, spread over time they do not', () => {
     times.reduce<SessionState>((state, at) => reduce(state, { kind: 'agent-died', at }), up).agent;
   expect(die([0, 10_000, 20_000])).toBe('failed');
   expect(die([0, 50_000, 100_000])).toBe('none');
+  // The clock is set back by an hour: what was before does not stay in the minute for ever.
+  expect(die([3_600_000, 0, 100_000])).toBe('none');
+  expect(die([3_600_000, 0, 10_000, 20_000])).toBe('failed');
 });
 
 const events: SessionEvent[] = [

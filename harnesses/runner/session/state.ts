@@ -58,7 +58,8 @@ export function reduce(state: SessionState, event: SessionEvent): SessionState {
       return { ...state, agent: 'none', prompting: false };
     case 'agent-died': {
       const since = event.at - limits.deathWindowMs;
-      const deaths = [...state.deaths.filter((at) => at > since), event.at];
+      // A death that is still to come is one of a clock that was set back: it tells nothing of this minute.
+      const deaths = [...state.deaths.filter((at) => at > since && at <= event.at), event.at];
       const agent = deaths.length >= limits.deaths ? 'failed' : 'none';
       return { ...state, agent, deaths, prompting: false };
     }

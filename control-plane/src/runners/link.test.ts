@@ -1,0 +1,51 @@
+import { EventEmitter } from 'node:events';
+import { pino } from 'pino';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { WebSocket } from 'ws';
+import { limits } from './limits.ts';
+import { Link } from './link.ts';
+import { recordedEvents } from './testing/played-runner.ts';
+
+beforeEach(() => vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] }));
+afterEach(() => vi.useRealTimers());
+
+/** A link whose runner says nothing. */
+function silent(time: { ms: number }) {
+  const socket = new EventEmitter();
+  let ended = 0;
+  Object.assign(socket, { ping: () => undefined, readyState: 1, terminate: () => ended++ });
+  const link = new Link({
+    runnerId: '00000000-0000-4000-8000-000000000001',
+    socket: socket as unknown as WebSocket,
+    events: () => recordedEvents().events,
+    logger: pino({ level: 'silent' }),
+    clock: { now: () => time.ms },
+    greeted: () => undefined,
+    closed: () => undefined,
+  });
+  const pass = (ms: number): void => {
+    for (let passed = 0; passed < ms; passed += limits.pingMs) {
+      time.ms += limits.pingMs;
+      vi.advanceTimersByTime(limits.pingMs);
+    }
+  };
+  return { link, pass, heard: () => socket.emit('pong'), ended: () => ended };
+}
+
+test('a runner that falls silent is given up, and one that is heard is not', () => {
+  const { pass, heard, ended } = silent({ ms: 1_000_000 });
+  pass(limits.helloMs - limits.pingMs);
+  heard();
+  pass(limits.helloMs - limits.pingMs);
+  expect(ended()).toBe(0);
+  pass(limits.pingMs);
+  expect(ended()).toBe(1);
+});
+
+test('a clock that is set back by an hour hides no silence', () => {
+  const time = { ms: 10_000_000 };
+  const { pass, ended } = silent(time);
+  time.ms -= 3_600_000;
+  pass(limits.helloMs + limits.pingMs);
+  expect(ended()).toBeGreaterThan(0);
+});
