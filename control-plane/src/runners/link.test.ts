@@ -21,6 +21,7 @@ function silent(time: { ms: number }) {
     logger: pino({ level: 'silent' }),
     clock: { now: () => time.ms },
     greeted: () => undefined,
+    foreign: () => undefined,
     closed: () => undefined,
   });
   const pass = (ms: number): void => {
