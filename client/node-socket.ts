@@ -1,13 +1,29 @@
 import { closeCodes } from '@berth/contract';
 import { WebSocket } from 'ws';
-import type { Connect } from './socket.ts';
+import type { Connect, Socket, SocketHandlers } from './socket.ts';
 
 /** A frame above this is not of our protocols. */
 const frameBytesMax = 64 * 1024 * 1024;
 
 /** `ws` with the bearer header. Compression is off: it costs more time than it saves on one machine, and latency on any. */
-export const connectNode: Connect = (url, protocols, headers, handlers) => {
+export const connectNode: Connect = (url, protocols, headers, handlers) =>
+  connect(url, protocols, headers, handlers, {});
+
+/** The same, to a server whose certificate one of `ca` has signed. */
+export const connectTrusting =
+  (ca: readonly string[]): Connect =>
+  (url, protocols, headers, handlers) =>
+    connect(url, protocols, headers, handlers, { ca: [...ca] });
+
+function connect(
+  url: string,
+  protocols: readonly string[],
+  headers: Readonly<Record<string, string>>,
+  handlers: SocketHandlers,
+  trust: { ca?: string[] },
+): Socket {
   const socket = new WebSocket(url, [...protocols], {
+    ...trust,
     headers: { ...headers },
     perMessageDeflate: false,
     maxPayload: frameBytesMax,
@@ -47,7 +63,7 @@ export const connectNode: Connect = (url, protocols, headers, handlers) => {
       return socket.bufferedAmount;
     },
   };
-};
+}
 
 /** Refusals before the upgrade, as the close codes that mean the same after it. */
 const codeOfStatus: Partial<Record<number, number>> = {

@@ -1,4 +1,5 @@
-export { connectNode } from './node-socket.ts';
+export { connectNode, connectTrusting } from './node-socket.ts';
+export { fetchTrusting, readCaFile, withUsual } from './trust.ts';
 export type { LocalServer, Login, Server } from './server.ts';
 export {
   defaultDataDir,

@@ -26,6 +26,7 @@ export const common = {
   json: { type: 'boolean' },
   server: { type: 'string' },
   token: { type: 'string' },
+  'ca-file': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const satisfies ParseArgsOptionsConfig;
 
@@ -38,7 +39,7 @@ export function findForm<T extends Form>(
   let from = 0;
   while (from < argv.length && (argv[from] ?? '').startsWith('-')) {
     const name = (argv[from] ?? '').replace(/^--/, '');
-    from += name === 'server' || name === 'token' ? 2 : 1;
+    from += name === 'server' || name === 'token' || name === 'ca-file' ? 2 : 1;
   }
   for (const length of [2, 1]) {
     const name = argv.slice(from, from + length).join(' ');
@@ -105,6 +106,7 @@ export function help(forms: readonly Form[]): string {
     '',
     '`berth <command> --help` tells its options. Everywhere: --json prints what the API gave; --server <url> and',
     '--token <token> choose the server, else BERTH_SERVER and BERTH_TOKEN, else what `berth login` stored, else the server on this machine.',
+    '--ca-file <pem> or BERTH_CA_FILE names certificates of a private authority that signed the server’s.',
     'Exit codes: 0 ok, 1 failed, 2 wrong use, 3 waiting for an approval, 4 not signed in, 5 server not reachable.',
     '',
   ].join('\n');

@@ -4,6 +4,7 @@ import { AnswerNotUnderstood, ServerUnreachable } from '@berth/client';
 import { findForm, help, helpFor, parseForm, UsageError } from './args.ts';
 import { createContext, exitCode, Refused, type Io } from './context.ts';
 import { aliases, commands } from './forms.ts';
+import { trust } from './trust.ts';
 
 /** Pure. What an error means to whoever called the program. */
 export function exitCodeOf(error: unknown): number {
@@ -52,6 +53,7 @@ export async function main(
       io.stdout.write(helpFor(found.form));
       return exitCode.ok;
     }
+    trust(values, io.env);
     const context = createContext(io, values, words);
     close = () => context.close();
     return await found.form.run(context);

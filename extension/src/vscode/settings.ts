@@ -30,6 +30,7 @@ export const settings = {
       ),
     );
   },
+  caFile: () => text('server.caFile'),
   defaultAgent: () => text('defaultAgent'),
   groupBy: (): GroupBy => choice('sessions.groupBy', ['agent', 'status']),
   notices: (): NoticeSettings => ({
