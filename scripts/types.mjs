@@ -9,6 +9,8 @@ const layers = [
   'harnesses/rehearsal',
   'harnesses/gemini',
   'webview',
+  'extension/src/common',
+  'extension/src/node',
   'extension',
   '.',
 ];
