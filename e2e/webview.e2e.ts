@@ -49,7 +49,7 @@ beforeAll(async () => {
         'content-type': 'text/html',
         // As strict as the dashboard's own: what it forbids must not be needed.
         'content-security-policy':
-          "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; style-src-elem 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:",
+          "default-src 'none'; script-src 'self' 'nonce-fixture'; style-src 'self'; style-src-attr 'unsafe-inline'; style-src-elem 'self' 'nonce-fixture' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; img-src 'self' data:; font-src 'self' data:",
       });
       response.end(html);
       return;

@@ -49,6 +49,9 @@ const howToSignIn = `<p>This browser signs in by a link that works once. Get one
 <p><code>berth open</code></p>
 <p>or from VS Code by the command <em>Berth: Open in Browser</em>. <code>npm start</code> prints one, too.</p>`;
 
+/** The component library puts an empty style element into the page, to ask the browser what it can: exactly that one is allowed. */
+const emptyStyle = 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=';
+
 function send(response: Response, status: number, html: (nonce: string) => string): void {
   const nonce = randomBytes(16).toString('base64');
   const host = response.req.headers.host ?? '';
@@ -57,7 +60,7 @@ function send(response: Response, status: number, html: (nonce: string) => strin
     [
       `default-src 'none'`,
       `script-src 'nonce-${nonce}'`,
-      `style-src 'self' 'nonce-${nonce}'`,
+      `style-src 'self' 'nonce-${nonce}' '${emptyStyle}'`,
       // The terminal draws true colours as style attributes; they cannot load or run anything here.
       `style-src-attr 'unsafe-inline'`,
       `img-src 'self' data: blob:`,

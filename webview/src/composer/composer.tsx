@@ -140,9 +140,12 @@ export function Composer(props: {
 
   const onSuggestionKey = (event: KeyboardEvent): boolean => {
     const item = items[active];
+    // A command that is spelled out already is sent, not completed to itself.
+    const spelled = trigger?.kind === 'command' && item?.id === trigger.query;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (event.key === 'Escape' && (items.length > 0 || suggestions.note !== null)) setClosed(true);
     else if (step && item) setActive((active + step + items.length) % items.length);
+    else if (event.key === 'Enter' && spelled) return false;
     else if ((event.key === 'Enter' || event.key === 'Tab') && item && !event.shiftKey) take(item);
     else return false;
     return true;

@@ -169,6 +169,8 @@ export function NoticeRow(props: { entry: NoticeEntry }): JSX.Element {
   );
 }
 
+const tookWords = (ms: number): string => (ms < 50 ? 'under 0.1 s' : exactDuration(ms));
+
 export function EndRow(props: {
   entry: EndEntry;
   files: number;
@@ -176,8 +178,7 @@ export function EndRow(props: {
 }): JSX.Element {
   const { entry, files } = props;
   const { chat } = useChat();
-  const took =
-    entry.startedAt === undefined ? '' : ` in ${exactDuration(entry.at - entry.startedAt)}`;
+  const took = entry.startedAt === undefined ? '' : ` in ${tookWords(entry.at - entry.startedAt)}`;
   const cost = entry.usage?.costUsd;
   const parts = [
     ...(cost !== undefined && Number(cost) > 0 ? [money(cost)] : []),

@@ -66,6 +66,14 @@ export function Transcript(props: {
       chat.loadOlder().catch((error: unknown) => console.error(error));
   }, [first < 15, hasOlder, rows.length]);
 
+  // Who sends something wants to see what becomes of it.
+  const sent = state.outgoing.length;
+  const before = useRef(sent);
+  useEffect(() => {
+    if (sent > before.current) list.toEnd();
+    before.current = sent;
+  }, [sent]);
+
   const seenRows = useRef(0);
   if (list.following) seenRows.current = rows.length;
   const fresh = Math.max(0, rows.length - seenRows.current);

@@ -84,11 +84,14 @@ export function useWindow(options: {
       following.current = next;
       draw((n) => n + 1);
     };
-    let lastTop = element.scrollTop;
+    let last = { top: element.scrollTop, height: 0, view: 0 };
     const atEnd = () => element.scrollTop + element.clientHeight >= element.scrollHeight - followPx;
     const onScroll = () => {
-      const upwards = element.scrollTop < lastTop - followPx;
-      lastTop = element.scrollTop;
+      const { scrollTop: top, scrollHeight: height, clientHeight: view } = element;
+      // Where the page itself became shorter the browser moves up: nobody asked for that, and it lets nothing go.
+      const moved = height === last.height && view === last.view;
+      const upwards = moved && top < last.top - followPx;
+      last = { top, height, view };
       if (atEnd()) set(true);
       else if (upwards) set(false);
     };
