@@ -1,20 +1,27 @@
-import type { Approval } from '@berth/contract';
+import { Problem, type Approval } from '@berth/contract';
 import { codeOf, type BerthClient } from '../../client/index.ts';
 import { persist } from './person.ts';
-import { answerTo } from './plan.ts';
+import { answerTo, isContested } from './plan.ts';
 import type { Random } from './random.ts';
 import type { Timeline } from './timeline.ts';
 
 export interface Answered {
   readonly approvalId: string;
   readonly sessionId: string;
+  readonly by: string;
   readonly optionId: string;
   /** `lost`: the answer to the answer never came, so that either may be true. */
   readonly outcome: 'won' | 'refused' | 'lost';
+  /** What a person who was too late was told. */
+  readonly told?: { optionId: string | undefined; by: string | undefined };
 }
 export interface Approver extends AsyncDisposable {
   readonly answered: readonly Answered[];
   readonly faults: readonly string[];
+}
+export interface Colleague {
+  readonly name: string;
+  readonly client: () => BerthClient;
 }
 
 const lookMs = 100;
@@ -25,47 +32,52 @@ const optionFor = ({ title, options }: Approval): string => {
   return (options.find(({ name }) => wanted.includes(name)) ?? options[0])?.optionId ?? '';
 };
 
-/** The person with the inbox: answers every question as the plan expects, sometimes a little later, sometimes two at once. */
+/** The people with the inbox: they answer every question as the plan expects, sometimes a little later, sometimes both at once, sometimes each in another way. */
 export function openApprover(options: {
-  client: () => BerthClient;
+  people: readonly [Colleague, Colleague];
   /** Null: a session of somebody else. */
   indexOf: (sessionId: string) => number | null;
   random: Random;
   timeline: Timeline;
 }): Approver {
-  const { client, random, timeline } = options;
+  const { people, random, timeline } = options;
+  const [first, second] = people;
   const answered: Answered[] = [];
   const faults: string[] = [];
   const known = new Set<string>();
   const work = new Set<Promise<void>>();
   const closing = new AbortController();
 
-  async function once(approval: Approval): Promise<void> {
+  async function decide(who: Colleague, approval: Approval, optionId: string): Promise<void> {
     const { id, sessionId, revision } = approval;
-    const optionId = optionFor(approval);
-    const told = (text: string): void => {
-      faults.push(text);
-    };
     let tries = 0;
-    const result = await persist(
+    let told: Answered['told'];
+    const outcome = await persist(
       'decide',
       60_000,
       (signal) => {
         tries++;
-        return client().approvals.decide(id, { optionId, revision }, { signal });
+        return who.client().approvals.decide(id, { optionId, revision }, { signal });
       },
-      told,
+      (text) => {
+        faults.push(text);
+      },
     ).then(
       (): Answered['outcome'] => 'won',
       (error: unknown): Answered['outcome'] => {
-        if (codeOf(error) === 'already-decided' || codeOf(error) === 'not-found')
-          return tries > 1 ? 'lost' : 'refused';
-        faults.push(`approval ${id}: ${String(error)}`);
-        return 'refused';
+        const code = codeOf(error);
+        if (code !== 'already-decided' && code !== 'not-found')
+          faults.push(`approval ${id}: ${String(error)}`);
+        const decision = error instanceof Problem ? error.extra.decision : undefined;
+        if (decision?.by !== undefined)
+          told = { optionId: decision.optionId, by: decision.by.name };
+        return tries > 1 ? 'lost' : 'refused';
       },
     );
-    timeline.add(options.indexOf(sessionId), `> decide ${id.slice(-12)} ${optionId}: ${result}`);
-    answered.push({ approvalId: id, sessionId, optionId, outcome: result });
+    const index = options.indexOf(sessionId);
+    timeline.add(index, `> ${who.name} decides ${id.slice(-12)} ${optionId}: ${outcome}`);
+    const entry = { approvalId: id, sessionId, by: who.name, optionId, outcome };
+    answered.push(told === undefined ? entry : { ...entry, told });
   }
   async function answer(approval: Approval): Promise<void> {
     await pause(
@@ -74,12 +86,22 @@ export function openApprover(options: {
         [random.int(1, 400), 1],
       ] as const),
     );
-    await Promise.all(random.chance(0.2) ? [once(approval), once(approval)] : [once(approval)]);
+    const [one, other] = approval.options.map(({ optionId }) => optionId);
+    const twice = random.chance(0.2);
+    if (isContested(approval.title) && one !== undefined && other !== undefined)
+      await Promise.all([decide(first, approval, one), decide(second, approval, other)]);
+    else
+      await Promise.all(
+        (twice ? [first, second] : [first]).map((who) =>
+          decide(who, approval, optionFor(approval)),
+        ),
+      );
   }
 
   const loop = (async () => {
     while (!closing.signal.aborted) {
-      const page = await client()
+      const page = await first
+        .client()
         .approvals.list({ state: 'waiting', limit: 200, signal: AbortSignal.timeout(5000) })
         .catch(() => undefined); // away: asked again
       for (const approval of page?.items ?? []) {

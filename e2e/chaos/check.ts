@@ -1,6 +1,7 @@
 import type { Event, Turn } from '@berth/contract';
 import type { Answered } from './approvals.ts';
 import { checkLog, type LoggedEvent } from './check-log.ts';
+import type { Received } from './kinds.ts';
 import type { SentTurn } from './person.ts';
 import type { Seen } from './reader.ts';
 
@@ -12,7 +13,9 @@ export interface Evidence {
   readonly log: readonly LoggedEvent[];
   readonly live: readonly Seen[];
   /** The agent's own: one entry per prompt that it received, over all its lives. */
-  readonly diary: readonly { n: number; sha256: string; text: string }[];
+  readonly diary: readonly Received[];
+  /** Nothing else comes from the agent than what its prompts say. */
+  readonly exact: boolean;
   /** One mark a line, for every command that ran. */
   readonly ran: readonly string[];
   readonly answered: readonly Answered[];
@@ -51,13 +54,21 @@ export function check(evidence: Evidence): { violations: Violation[]; tally: Tal
   const started: string[] = [];
   for (const { event } of log)
     if (event.kind === 'turn.started') started.push(event.payload.turnId);
-  const order = sent.map(({ id }) => id).filter((id) => started.includes(id));
+  // One that was moved has its place somewhere in its step.
+  const fixed = sent.filter(({ moved }) => !moved);
+  const order = fixed.map(({ id }) => id).filter((id) => started.includes(id));
   const firsts = [...new Set(started)].filter((id) => order.includes(id));
   if (firsts.join() !== order.join())
     fault(
       `turns began in the order ${firsts.join()}, they were sent as ${order.join()}`,
       ...firsts,
     );
+
+  const steps = [...new Set(started)].flatMap(
+    (id) => sent.find((one) => one.id === id)?.step ?? [],
+  );
+  if (steps.some((step, at) => step < (steps[at - 1] ?? 0)))
+    fault(`turns of an earlier step began after later ones: steps ${steps.join()}`);
 
   for (const one of sent) checkTurn(evidence, one, tally, fault);
   checkDiary(evidence, fault);
@@ -70,7 +81,7 @@ const textOf = (event: Event & { kind: 'message' }): string =>
   event.payload.content.map((block) => (block.type === 'text' ? block.text : '')).join('');
 
 function checkTurn(evidence: Evidence, sent: SentTurn, tally: Tally, fault: Fault): void {
-  const { log, diary, ran } = evidence;
+  const { log, diary, ran, exact } = evidence;
   const { id, mark } = sent;
   const name = `turn ${mark} (${id})`;
   const wrong: Fault = (what) => fault(`${name}: ${what}`, id.slice(0, 8), mark);
@@ -95,7 +106,9 @@ function checkTurn(evidence: Evidence, sent: SentTurn, tally: Tally, fault: Faul
   if (last !== undefined && last.payload.state !== turn.state)
     wrong(`ended as ${last.payload.state} in the log and is ${turn.state}`);
   const queued = of('turn.queued').length;
-  if (queued < 1) wrong('was never queued in the log');
+  const { done, inDoubt } = sent.changes;
+  if (queued < 1 + done || queued > 1 + done + inDoubt)
+    wrong(`was queued ${String(queued)} times in the log, and changed ${String(done)} times`);
   for (const kind of ['message.user', 'turn.started'] as const)
     if (of(kind).length > 1 + (sent.settled === 'resend' ? 1 : 0))
       wrong(`has ${String(of(kind).length)} × ${kind}`);
@@ -139,11 +152,15 @@ function checkTurn(evidence: Evidence, sent: SentTurn, tally: Tally, fault: Faul
   if (sent.prompt.hangs && turn.state === 'done' && !interrupted && sent.settled === undefined)
     wrong('cannot have ended by itself');
 
+  if (!exact) return;
   const prompt = other > 0 ? (sent.instead ?? sent.prompt) : sent.prompt;
   const said = of('message')
     .map(({ event }) => textOf(event as Event & { kind: 'message' }))
     .filter((words) => !interrupted || words !== nothingLeft);
-  const detail = wrongTexts(prompt.says, said, turn.state === 'done' && !interrupted);
+  const expected = prompt.says.map((text) =>
+    typeof text === 'string' ? [text] : decidedFor(log, text.asked),
+  );
+  const detail = wrongTexts(expected, said, turn.state === 'done' && !interrupted);
   if (detail !== null) wrong(detail);
 
   const left = ran.filter((line) => line === prompt.mark).length;
@@ -152,19 +169,38 @@ function checkTurn(evidence: Evidence, sent: SentTurn, tally: Tally, fault: Faul
     wrong('is done and did not run its command');
 }
 
-/** Null: right. An interrupted or stopped turn may lack texts or have the beginning of one, but none twice and none out of order. */
+/** What the agent may say to a question that two people answered: it may have been asked again by another life of the agent. */
+function decidedFor(log: readonly LoggedEvent[], title: string): string[] {
+  return log.flatMap(({ event }) => {
+    if (event.kind !== 'approval.requested' || event.payload.title !== title) return [];
+    const { approvalId, options } = event.payload;
+    return log.flatMap(({ event: end }) => {
+      if (end.kind !== 'approval.resolved' || end.payload.approvalId !== approvalId) return [];
+      const option = options.find(({ optionId }) => optionId === end.payload.optionId);
+      return option === undefined ? [] : [`You chose: ${option.name}`];
+    });
+  });
+}
+
+/**
+ * Null: right. `expected`: for each text what it may be. An interrupted or stopped turn may lack texts or have the beginning of one, but none twice and
+ * none out of order.
+ */
 export function wrongTexts(
-  expected: readonly string[],
+  expected: readonly (readonly string[])[],
   said: readonly string[],
   complete: boolean,
 ): string | null {
   if (complete)
-    return expected.join('\n') === said.join('\n')
+    return expected.length === said.length &&
+      said.every((text, at) => expected[at]?.includes(text) === true)
       ? null
       : `said ${JSON.stringify(said)}, expected ${JSON.stringify(expected)}`;
   let at = 0;
   for (const text of said) {
-    while (at < expected.length && !(expected[at] ?? '').startsWith(text.trimEnd())) at++;
+    const fits = (one: readonly string[] | undefined): boolean =>
+      one?.some((each) => each.startsWith(text.trimEnd())) === true;
+    while (at < expected.length && !fits(expected[at])) at++;
     if (at === expected.length)
       return `said ${JSON.stringify(text)} twice, out of order or wrong; expected ${JSON.stringify(expected)}`;
     at++;
@@ -173,7 +209,7 @@ export function wrongTexts(
 }
 
 /** Every prompt that the agent received is one that somebody sent, in that order, or a word to go on after a death that was told. */
-function checkDiary({ sent, diary, log }: Evidence, fault: Fault): void {
+function checkDiary({ sent, diary, log, exact }: Evidence, fault: Fault): void {
   const known = new Map<string, string>();
   for (const one of sent) {
     known.set(one.prompt.sha256, one.id);
@@ -185,10 +221,13 @@ function checkDiary({ sent, diary, log }: Evidence, fault: Fault): void {
     const id = known.get(sha256);
     if (id !== undefined) order.push(id);
     else if (text.startsWith(goOnStart)) goOns++;
-    else if (text !== '/diary') fault(`the agent received what nobody sent: ${String(n)} ${text}`);
+    else if (exact && text !== '/diary')
+      fault(`the agent received what nobody sent: ${String(n)} ${text}`);
   }
-  const wanted = sent.map(({ id }) => id).filter((id) => order.includes(id));
-  if (new Set(order).size === order.length && order.join() !== wanted.join())
+  const moved = new Set(sent.filter((one) => one.moved).map(({ id }) => id));
+  const received = order.filter((id) => !moved.has(id));
+  const wanted = sent.map(({ id }) => id).filter((id) => received.includes(id));
+  if (new Set(received).size === received.length && received.join() !== wanted.join())
     fault('the agent received the turns in another order than they were sent in', ...order);
   const told = log.filter(
     ({ event }) => event.kind === 'notice' && event.payload.code === 'agent-restarted',
@@ -220,6 +259,13 @@ function checkApprovals({ log, answered }: Evidence, fault: Fault): void {
       wrong(`was answered, and is ${end.payload.state} in the log`);
     if (won[0] !== undefined && end?.payload.optionId !== won[0].optionId)
       wrong(`was answered ${won[0].optionId}, the log says ${String(end?.payload.optionId)}`);
+    if (won.length > 1) wrong(`was decided ${String(won.length)} times`);
+    for (const { by, told } of answered.filter((one) => one.approvalId === id)) {
+      if (told === undefined || end === undefined) continue;
+      const decided = JSON.stringify([end.payload.optionId, end.payload.by?.name]);
+      if (JSON.stringify([told.optionId, told.by]) !== decided)
+        wrong(`${by} was told ${JSON.stringify(told)}, the log says ${decided}`);
+    }
   }
   for (const id of resolved.keys())
     if (!asked.has(id)) fault(`approval ${id} has an end and was never asked`, id.slice(-12));

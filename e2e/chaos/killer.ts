@@ -1,9 +1,10 @@
 import { until, type Berth } from '../support/berth.ts';
-import type { Network } from './proxy.ts';
+import type { Network } from './network.ts';
 import type { Reader, Seen } from './reader.ts';
 import type { Kill, Victim } from './schedule.ts';
 import type { Timeline } from './timeline.ts';
-import { kill as killProcess, type World } from './world.ts';
+import type { Wire } from './wire.ts';
+import { kill as killProcess, signalAll, type World } from './world.ts';
 
 /** What a killer needs of a session. */
 export interface Target {
@@ -14,12 +15,12 @@ export interface Target {
 }
 /** How long it took until the next event, in ms: from the kill, and from when the victim itself was there again. */
 export interface Recovery {
-  readonly victim: Victim;
+  readonly victim: string;
   readonly sinceKillMs: number;
   readonly sinceUpMs?: number;
 }
 export interface KillerReport {
-  /** Struck, by victim. */
+  /** Struck, by victim and how. */
   readonly struck: Record<string, number>;
   /** The victim was not there at its moment. */
   readonly missed: Record<string, number>;
@@ -32,6 +33,8 @@ export interface KillerReport {
 const momentMs = 4000;
 const recoveryMs = 60_000;
 const restMs = 20_000;
+const startMs = 30_000;
+const isWire = (victim: Victim): boolean => ['link', 'people', 'database'].includes(victim);
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const restarted = ['agent-restarted', 'message-resent', 'delivery-unknown', 'conversation-seeded'];
 
@@ -40,16 +43,18 @@ export async function killAll(options: {
   berth: Berth;
   world: World;
   network: Network;
+  database: Wire | undefined;
   targets: readonly Target[];
   timeline: Timeline;
   now: () => number;
 }): Promise<KillerReport> {
-  const { berth, world, network, targets, timeline, now } = options;
+  const { berth, world, network, database, targets, timeline, now } = options;
   const struck: Record<string, number> = {};
   const missed: Record<string, number> = {};
   const recoveries: Recovery[] = [];
   const faults: string[] = [];
   const measuring = new Set<Promise<void>>();
+  const faulty = new Set<Promise<unknown>>();
 
   /** The next event of the session for which it holds; undefined: none within the time. */
   function next(
@@ -75,16 +80,28 @@ export async function killAll(options: {
   }
 
   /** In the background: the next kill does not wait for the measure of this one. */
-  function measure(victim: Victim, target: Target, from: number, up: Promise<number>): void {
+  function measure(
+    victim: Victim,
+    name: string,
+    target: Target,
+    from: number,
+    up?: Promise<number>,
+  ) {
     const turn = target.reader.openTurn;
     if (turn === null) return; // nothing is under way that could go on
     const work = (async () => {
-      if (victim === 'control-plane' || victim === 'postgres' || victim === 'link') {
+      if (up !== undefined) {
         const upAt = await up;
-        const seen = await next(target, ({ atMs }) => atMs >= upAt, recoveryMs);
+        // It ended while its victim was away.
+        if (target.reader.openTurn !== turn) return;
+        const seen = await next(
+          target,
+          ({ atMs, event }) => atMs >= upAt && event.turnId === turn,
+          recoveryMs,
+        );
         if (seen === undefined) return;
         recoveries.push({
-          victim,
+          victim: name,
           sinceKillMs: seen.atMs - from,
           sinceUpMs: seen.atMs - upAt,
         });
@@ -104,44 +121,83 @@ export async function killAll(options: {
       );
       // It had ended just before: nothing was recovered.
       if (seen === undefined || told.length === 0) return;
-      recoveries.push({ victim, sinceKillMs: seen.atMs - from });
+      recoveries.push({ victim: name, sinceKillMs: seen.atMs - from });
     })().finally(() => measuring.delete(work));
     measuring.add(work);
   }
 
-  async function strikeProcess(victim: Victim, kill: Kill, target: Target): Promise<boolean> {
+  /** What is struck now, and when it is over by itself; null: it was not there. */
+  async function strikeVictim(
+    victim: Victim,
+    kill: Kill,
+    target: Target,
+  ): Promise<{ over?: Promise<unknown> } | null> {
     const { sessionId } = target;
     switch (victim) {
       case 'agent':
-        return strike(world.victims.agent(sessionId, kill.whole));
+        return processes(world.victims.agent(sessionId, kill.whole), kill);
       case 'sandbox':
-        return strike(world.victims.sandbox(sessionId, kill.whole ? 'init' : 'agentd'));
+        return processes(world.victims.sandbox(sessionId, kill.whole ? 'init' : 'agentd'), null);
       case 'runner':
-        return strike(await world.victims.runner());
+        return processes(await world.victims.runner(), kill);
       case 'postgres':
-        return strike(world.victims.postgres());
+        return kill.freeze
+          ? processes(world.victims.postgresWhole(), kill)
+          : processes(world.victims.postgres(), null);
       case 'control-plane':
+        if (kill.freeze) return processes([berth.pid], kill);
         await berth.kill();
-        return true;
+        return {};
       case 'link':
-        return network.strike(kill.cut, kill.stallMs);
+        return wire(network.link, kill);
+      case 'people':
+        return wire(network.people, kill);
+      case 'database':
+        return database === undefined ? null : wire(database, kill);
+      case 'machine':
+        for (const { sessionId: each } of targets)
+          processes(world.victims.sandbox(each, 'init'), null);
+        processes([...(await world.victims.runner()), ...world.victims.postgres()], null);
+        await berth.kill();
+        return {};
     }
   }
-  const strike = (pids: readonly number[]): boolean =>
-    pids.map((pid) => killProcess(pid)).includes(true);
-
+  function processes(
+    pids: readonly number[],
+    kill: Kill | null,
+  ): { over?: Promise<unknown> } | null {
+    if (kill?.freeze !== true)
+      return pids.map((pid) => killProcess(pid)).includes(true) ? {} : null;
+    if (!signalAll(pids, 'SIGSTOP')) return null;
+    return { over: pause(kill.stallMs).then(() => signalAll(pids, 'SIGCONT')) };
+  }
+  async function wire(
+    one: Wire,
+    { cut, stallMs }: Kill,
+  ): Promise<{ over: Promise<unknown> } | null> {
+    const over = one.strike(cut, stallMs);
+    const none = over.then((there) => !there);
+    // It is answered at once when nobody's connection goes through.
+    if (await Promise.race([none, pause(1).then(() => false)])) return null;
+    return { over };
+  }
+  /** As whoever supervises it would: it ends at once while a database that is not its own does not answer. */
   async function startAgain(downMs: number): Promise<void> {
     await pause(downMs);
-    for (let attempt = 1; ; attempt++) {
+    const end = now() + startMs;
+    for (;;) {
       try {
         await berth.start();
         return;
       } catch (error) {
-        timeline.add(null, `control plane did not start: ${String(error).slice(0, 2000)}`);
-        if (attempt === 3) {
-          faults.push(`the control plane did not start: ${String(error)}`);
-          throw error;
+        const text = String(error);
+        timeline.add(null, `control plane did not start: ${text.slice(0, 2000)}`);
+        if (/^berth: DATABASE_URL: /m.test(text.slice(-1000)) && now() < end) {
+          await pause(200);
+          continue;
         }
+        faults.push(`the control plane did not start: ${text}`);
+        throw error;
       }
     }
   }
@@ -162,25 +218,38 @@ export async function killAll(options: {
     const goesOn = next(target, ({ atMs }) => atMs > from + 20, restMs);
     const hits = await Promise.all(
       kill.victims.map(async (victim) => {
-        const hit = await strikeProcess(victim, kill, target);
-        const list = hit ? struck : missed;
-        list[victim] = (list[victim] ?? 0) + 1;
-        return hit ? victim : null;
+        const hit = await strikeVictim(victim, kill, target);
+        const how = hit?.over !== undefined && !isWire(victim) ? `${victim} frozen` : victim;
+        const list = hit !== null ? struck : missed;
+        list[how] = (list[how] ?? 0) + 1;
+        return hit === null ? null : { victim, how, over: hit.over };
       }),
     );
-    const dead = hits.filter((victim) => victim !== null);
-    const started = dead.includes('control-plane') ? startAgain(kill.downMs) : undefined;
-    for (const victim of dead) {
-      const up =
-        victim === 'postgres'
-          ? until(() => world.postgresReady(before), recoveryMs).then(now, now)
-          : Promise.resolve(started).then(now, now);
-      measure(victim, target, from, up);
+    const dead = hits.filter((hit) => hit !== null);
+    const away = dead.some(
+      ({ victim, over }) => victim === 'machine' || (victim === 'control-plane' && !over),
+    );
+    const started = away ? startAgain(kill.downMs) : undefined;
+    for (const { victim, how, over } of dead) {
+      if (over !== undefined) measure(victim, how, target, from, over.then(now, now));
+      else if (victim === 'postgres') {
+        const accepts = until(() => world.postgresReady(before), recoveryMs);
+        measure(victim, how, target, from, accepts.then(now, now));
+      } else if (victim === 'control-plane' || victim === 'machine')
+        measure(victim, how, target, from, Promise.resolve(started).then(now, now));
+      else measure(victim, how, target, from);
     }
     await started;
     if (started !== undefined) timeline.add(null, 'control plane is ready again');
+    for (const { over } of dead) {
+      if (over === undefined) continue;
+      const done: Promise<unknown> = over.finally(() => faulty.delete(done));
+      faulty.add(done);
+    }
     if (kill.rest && dead.length > 0) await goesOn;
   }
+  // What is frozen thaws, and the network is whole again.
+  await Promise.all(faulty);
   await Promise.all(measuring);
   return { struck, missed, recoveries, faults };
 }

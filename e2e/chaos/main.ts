@@ -1,53 +1,96 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { explain, summary } from './report.ts';
+import { runMany, together } from './many.ts';
+import { explain, kept, summary } from './report.ts';
 import { runChaos, type ChaosOptions } from './run.ts';
 import { victims } from './schedule.ts';
 
 /**
- * node e2e/chaos/main.ts --kills 60 --seed 1 --sessions 4 [--victims agent,runner] [--keep <folder>]
+ * npm run chaos -- [--kills 60] [--seed 1 | --seeds 1-20 [--parallel 2]] [--sessions 4] [--agents rehearsal,opencode,codex] [--victims agent,runner] [--database embedded|given] [--keep <folder>]
  *
  * Kills parts of the real system while people talk in it, and looks from outside whether anything was lost or doubled. One line of JSON on standard
- * output; on failure also the seed and the shortest history that shows it on standard error. `--keep`: a folder for all histories and for the logs of the programs.
+ * output; on failure also the seed and the shortest history that shows it on standard error. `--keep`: a folder for all histories and for the logs of the
+ * programs. `--seeds`: several runs, each with so many kills, added up.
  */
 const { values } = parseArgs({
   options: {
     kills: { type: 'string', default: '60' },
     seed: { type: 'string', default: '1' },
+    seeds: { type: 'string' },
+    parallel: { type: 'string', default: '1' },
     sessions: { type: 'string', default: '4' },
     victims: { type: 'string' },
+    agents: { type: 'string', default: 'rehearsal' },
+    database: { type: 'string', default: 'embedded' },
     keep: { type: 'string' },
   },
 });
 
+function wrong(text: string): never {
+  process.stderr.write(`chaos: ${text}\n`);
+  process.exit(2);
+}
 function whole(name: string, text: string): number {
   const value = Number(text);
   if (Number.isSafeInteger(value) && value > 0) return value;
-  process.stderr.write(`chaos: --${name} must be a whole number above 0\n`);
-  process.exit(2);
+  return wrong(`--${name} must be a whole number above 0`);
 }
-const only = values.victims?.split(',').map((name) => {
-  const known = victims.find((victim) => victim === name);
-  if (known !== undefined) return known;
-  process.stderr.write(`chaos: --victims knows ${victims.join(', ')}\n`);
-  process.exit(2);
-});
+const only = values.victims
+  ?.split(',')
+  .map(
+    (name) =>
+      victims.find((victim) => victim === name) ?? wrong(`--victims knows ${victims.join(', ')}`),
+  );
+const { database } = values;
+if (database !== 'embedded' && database !== 'given') wrong('--database is embedded or given');
 const options: ChaosOptions = {
+  database,
+  agents: values.agents.split(','),
   kills: whole('kills', values.kills),
   seed: whole('seed', values.seed),
   sessions: whole('sessions', values.sessions),
   ...(only === undefined ? {} : { only }),
   ...(values.keep === undefined ? {} : { keep: values.keep }),
 };
-const report = await runChaos(options);
-process.stdout.write(`${JSON.stringify(summary(options, report))}\n`);
-if (values.keep !== undefined)
-  writeFileSync(
-    join(values.keep, 'histories.txt'),
-    report.violations.map(({ what, history }) => [what, ...history, ''].join('\n')).join('\n'),
-  );
-if (report.violations.length > 0) {
+
+async function one(): Promise<boolean> {
+  const report = await runChaos(options);
+  process.stdout.write(`${JSON.stringify(summary(options, report))}\n`);
+  if (values.keep !== undefined) {
+    mkdirSync(values.keep, { recursive: true });
+    writeFileSync(join(values.keep, 'report.json'), JSON.stringify(kept(options, report)));
+    writeFileSync(
+      join(values.keep, 'histories.txt'),
+      report.violations.map(({ what, history }) => [what, ...history, ''].join('\n')).join('\n'),
+    );
+  }
   process.stderr.write(explain(options, report));
-  process.exitCode = 1;
+  return report.violations.length === 0;
 }
+async function many(range: string): Promise<boolean> {
+  const [first = 0, last = first] = range.split('-').map((text) => whole('seeds', text));
+  const all = together(
+    await runMany({
+      seeds: Array.from({ length: last - first + 1 }, (_none, at) => first + at),
+      parallel: whole('parallel', values.parallel),
+      args: [
+        ...[
+          '--kills',
+          values.kills,
+          '--sessions',
+          values.sessions,
+          '--database',
+          values.database,
+          '--agents',
+          values.agents,
+        ],
+        ...(values.victims === undefined ? [] : ['--victims', values.victims]),
+      ],
+      told: (line) => process.stderr.write(`${line}\n`),
+    }),
+  );
+  process.stdout.write(`${JSON.stringify(all)}\n`);
+  return all['ok'] === true;
+}
+if (!(await (values.seeds === undefined ? one() : many(values.seeds)))) process.exitCode = 1;

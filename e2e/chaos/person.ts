@@ -18,6 +18,11 @@ export interface SentTurn {
   cancelled: boolean;
   withdrawn: boolean;
   settled?: 'resend' | 'arrived';
+  /** Each time that its text or its place was changed, and how often that may have been tried in vain. */
+  changes: { done: number; inDoubt: number };
+  /** Which step it belongs to; `moved`: at another place of it than it was sent in. */
+  readonly step: number;
+  moved: boolean;
 }
 
 export interface Conversation {
@@ -80,6 +85,7 @@ export function createPerson(options: PersonOptions) {
   const say = (what: string): void => timeline.add(index, what);
   let stopped = false;
   let helpedAt = 0;
+  let stepNow = 0;
 
   function ask<T>(what: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     say(`> ${what}`);
@@ -100,7 +106,16 @@ export function createPerson(options: PersonOptions) {
   }
 
   async function send({ id, mark, prompt }: PlannedTurn, twice = false): Promise<SentTurn> {
-    const sent: SentTurn = { id, mark, prompt, cancelled: false, withdrawn: false };
+    const sent: SentTurn = {
+      id,
+      mark,
+      prompt,
+      cancelled: false,
+      withdrawn: false,
+      changes: { done: 0, inDoubt: 0 },
+      step: stepNow,
+      moved: false,
+    };
     const once = (): Promise<Turn> =>
       ask(`send ${mark} ${id.slice(0, 8)}`, (signal) =>
         client().turns.create(sessionId, { id, prompt: text(prompt.text) }, { signal }),
@@ -166,6 +181,25 @@ export function createPerson(options: PersonOptions) {
     });
   }
 
+  /** Of a turn that waits. Refused when the agent has it. */
+  async function change(
+    sent: SentTurn,
+    patch: Parameters<BerthClient['turns']['patch']>[2],
+  ): Promise<{ done: boolean; attempts: number }> {
+    let attempts = 0;
+    const changed = await orRefused(
+      ask(`change ${sent.mark}: ${Object.keys(patch).join()}`, (signal) => {
+        attempts++;
+        return client().turns.patch(sessionId, sent.id, patch, { signal });
+      }),
+      'turn-already-sent',
+    );
+    const done = changed !== null;
+    sent.changes.done += done ? 1 : 0;
+    sent.changes.inDoubt += attempts - 1;
+    return { done, attempts };
+  }
+
   async function perform(step: Step): Promise<boolean> {
     switch (step.do) {
       case 'talk': {
@@ -205,22 +239,19 @@ export function createPerson(options: PersonOptions) {
         for (const turn of step.turns) sent.push(await send(turn));
         const last = sent.at(-1);
         if (last === undefined) return true;
-        let attempts = 0;
-        const edited = await orRefused(
-          ask(`edit ${last.mark}`, (signal) => {
-            attempts++;
-            return client().turns.patch(
-              sessionId,
-              last.id,
-              { prompt: text(step.instead.text) },
-              { signal },
-            );
-          }),
-          'turn-already-sent',
-        );
-        if (edited !== null) last.prompt = step.instead;
+        const { done, attempts } = await change(last, { prompt: text(step.instead.text) });
+        if (done) last.prompt = step.instead;
         // Taken, its answer lost, sent to the agent meanwhile: the second try is refused, and the new text is what counts.
         else if (attempts > 1) last.instead = step.instead;
+        return all(sent);
+      }
+      case 'reorder': {
+        const sent: SentTurn[] = [];
+        for (const turn of step.turns) sent.push(await send(turn));
+        const last = sent.at(-1);
+        if (last === undefined) return true;
+        const { done, attempts } = await change(last, { position: 0 });
+        last.moved = done || attempts > 1;
         return all(sent);
       }
       case 'suspend': {
@@ -268,6 +299,7 @@ export function createPerson(options: PersonOptions) {
     async live(): Promise<void> {
       try {
         for (let at = 0; !stopped; at++) {
+          stepNow = at;
           const step = plan.step(at);
           say(`step ${String(at)}: ${step.do}`);
           if (!(await perform(step))) return;

@@ -6,8 +6,8 @@ export interface Prompt {
   readonly mark: string;
   readonly text: string;
   readonly sha256: string;
-  /** Its messages, in order, when nothing is killed. */
-  readonly says: readonly string[];
+  /** Its messages, in order, when nothing is killed. `asked`: its answer to this question is what the log says was decided. */
+  readonly says: readonly (string | { asked: string })[];
   /** It runs `echo <mark> >> ran.txt`: leaves its mark once and never twice. */
   readonly runs: boolean;
   /** It never ends by itself. */
@@ -28,6 +28,8 @@ export type Step =
   | { do: 'cancel'; turn: PlannedTurn; afterEvents: number }
   /** The last is taken back while it waits, if that is still possible. */
   | { do: 'withdraw'; turns: readonly PlannedTurn[] }
+  /** The last becomes the first that waits, if that is still possible. */
+  | { do: 'reorder'; turns: readonly PlannedTurn[] }
   /** The last gets another text while it waits, if that is still possible. */
   | { do: 'edit'; turns: readonly PlannedTurn[]; instead: Prompt }
   | { do: 'suspend'; turn: PlannedTurn; waitMs: number }
@@ -44,9 +46,12 @@ const streamed = (count: number): string =>
 export const answerTo = (title: string): 'yes' | 'no' =>
   (createHash('sha256').update(title).digest()[0] ?? 0) % 2 === 0 ? 'yes' : 'no';
 
-function promptOf(mark: string, draw: Random, hangs: boolean): Prompt {
+/** Two people answer it at the same time, each in another way: whoever is first decides. */
+export const isContested = (title: string): boolean => title.endsWith('who is faster?');
+
+export function rehearsalPrompt(mark: string, draw: Random, hangs: boolean): Prompt {
   const lines = [`/say ${mark} begins`];
-  const says = [`${mark} begins`];
+  const says: (string | { asked: string })[] = [`${mark} begins`];
   let runs = false;
   const add = {
     stream() {
@@ -62,9 +67,11 @@ function promptOf(mark: string, draw: Random, hangs: boolean): Prompt {
       lines.push(`/run echo ${mark} >> ran.txt`);
     },
     ask() {
-      const title = `${mark}: go on, question ${String(lines.length)}?`;
+      const contested = draw.chance(0.4);
+      const end = contested ? 'who is faster?' : 'go on?';
+      const title = `${mark}: question ${String(lines.length)}, ${end}`;
       lines.push(`/ask ${title} | yes | no`);
-      says.push(`You chose: ${answerTo(title)}`);
+      says.push(contested ? { asked: title } : `You chose: ${answerTo(title)}`);
     },
     plan: () => lines.push(`/plan ${mark} first; ${mark} second`),
     usage: () => lines.push('/usage 10 20'),
@@ -97,7 +104,11 @@ export interface Plan {
 }
 
 /** Pure. What happens in one session, from the seed alone; as long as anybody asks. */
-export function createPlan(seed: number, session: number): Plan {
+export function createPlan(
+  seed: number,
+  session: number,
+  promptOf: (mark: string, draw: Random, hangs: boolean) => Prompt,
+): Plan {
   function step(index: number): Step {
     const name = `s${String(session)}t${String(index)}`;
     const draw = random(seed, name);
@@ -111,6 +122,7 @@ export function createPlan(seed: number, session: number): Plan {
       ['cancel', 3],
       ['withdraw', 2],
       ['edit', 2],
+      ['reorder', 2],
       ['suspend', 1],
       ['terminal', 1],
     ] as const);
@@ -134,6 +146,8 @@ export function createPlan(seed: number, session: number): Plan {
           turns: [turn('a'), turn('b')],
           instead: promptOf(`${name}e`, draw, false),
         };
+      case 'reorder':
+        return { do: 'reorder', turns: [turn('a'), turn('b'), turn('c')] };
       case 'suspend':
         return { do: 'suspend', turn: turn('a'), waitMs: draw.pick([0, 0, 300, 1500]) };
       case 'terminal':

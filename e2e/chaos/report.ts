@@ -1,12 +1,20 @@
+import type { Kept } from './many.ts';
 import type { ChaosOptions, ChaosReport } from './run.ts';
 import type { Recovery } from './killer.ts';
+
+export type Counts = Readonly<Record<string, number>>;
 
 export function percentile(values: readonly number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0);
 }
 
-function times(values: readonly number[]): { n: number; p50: number; p99: number; max: number } {
+export function times(values: readonly number[]): {
+  n: number;
+  p50: number;
+  p99: number;
+  max: number;
+} {
   return {
     n: values.length,
     p50: percentile(values, 0.5),
@@ -24,6 +32,14 @@ function recovery(all: readonly Recovery[]): Record<string, unknown> {
       return [victim, { sinceKillMs: times(list.map((one) => one.sinceKillMs)), ...since }];
     }),
   );
+}
+
+/** For adding several runs up. */
+export function kept({ seed }: ChaosOptions, report: ChaosReport): Kept {
+  const { tally, killer, violations, seconds } = report;
+  const { struck, missed, recoveries } = killer;
+  const whats = violations.map(({ what }) => what.slice(0, 500));
+  return { seed, seconds, tally: { ...tally }, struck, missed, recoveries, violations: whats };
 }
 
 /** The one line. */
@@ -48,8 +64,12 @@ export function explain(options: ChaosOptions, report: ChaosReport): string {
   const { violations } = report;
   const [shortest] = [...violations].sort((a, b) => a.history.length - b.history.length);
   if (shortest === undefined) return '';
-  const { seed, kills, sessions } = options;
-  const again = `node e2e/chaos/main.ts --seed ${String(seed)} --kills ${String(kills)} --sessions ${String(sessions)}`;
+  const { seed, kills, sessions, only, database = 'embedded', agents = ['rehearsal'] } = options;
+  const again = [
+    `node e2e/chaos/main.ts --seed ${String(seed)} --kills ${String(kills)} --sessions ${String(sessions)}`,
+    `--database ${database} --agents ${agents.join()}`,
+    ...(only === undefined ? [] : [`--victims ${only.join()}`]),
+  ].join(' ');
   return [
     `chaos: ${String(violations.length)} violations with seed ${String(seed)}; again: ${again}`,
     ...violations.map(({ what }) => `  - ${what}`),

@@ -2,18 +2,23 @@ import type { Event, Turn } from '@berth/contract';
 import { randomUUID } from 'node:crypto';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createClient, type BerthClient } from '../../client/index.ts';
 import { startBerth, until, type Berth } from '../support/berth.ts';
 import { text } from '../support/talk.ts';
 import { openApprover } from './approvals.ts';
+import { addColleague } from './colleague.ts';
 import { check, type Evidence, type Tally, type Violation } from './check.ts';
 import type { LoggedEvent } from './check-log.ts';
+import { openDatabase } from './database.ts';
 import { killAll, type KillerReport, type Target } from './killer.ts';
 import { createPerson, persist, type Conversation, type Person } from './person.ts';
-import { createPlan, modeOf } from './plan.ts';
-import { openNetwork } from './proxy.ts';
+import { real, rehearsal, type Kind } from './kinds.ts';
+import { createPlan } from './plan.ts';
+import { realAgents } from './real-agents.ts';
+import { openNetwork } from './network.ts';
 import { random } from './random.ts';
 import { openReader, type Reader } from './reader.ts';
-import { schedule, type Victim } from './schedule.ts';
+import { schedule, victims, type Victim } from './schedule.ts';
 import { brief, createTimeline, type Timeline } from './timeline.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -22,6 +27,10 @@ export interface ChaosOptions {
   kills: number;
   sessions: number;
   only?: readonly Victim[];
+  /** The first for all sessions, each other for one more of its own. */
+  agents?: readonly string[];
+  /** `given`: not its own, but one that it is told of, with a network in between. */
+  database?: 'embedded' | 'given';
   /** A turn that has no end for so long is stuck. */
   endMs?: number;
   /** A folder for what the system's programs wrote. */
@@ -35,11 +44,16 @@ export interface ChaosReport {
 }
 
 interface Talk {
+  readonly kind: Kind;
   readonly conversation: Conversation;
   readonly reader: Reader;
   readonly person: Person;
   readonly target: Target;
 }
+
+/** Its own database is dialled without a network. */
+const victimsOf = ({ database }: ChaosOptions): Victim[] =>
+  victims.filter((victim) => victim !== 'database' || database === 'given');
 
 const quietMs = 60_000;
 const removedMs = 60_000;
@@ -88,10 +102,22 @@ async function runSystem(
   now: () => number,
   fault: Fault,
 ): Promise<{ killer: KillerReport; evidence: Evidence[]; helped: number }> {
-  const { seed, endMs = 120_000 } = options;
+  const { seed, endMs = 120_000, agents = ['rehearsal'] } = options;
   await using scope = new AsyncDisposableStack();
-  const berth = scope.use(await startBerth());
-  const world = createWorld(berth);
+  const [bulk = 'rehearsal', ...others] = agents;
+  const kinds = [...Array.from({ length: options.sessions }, () => bulk), ...others].map(
+    (harness) => (harness === 'rehearsal' ? rehearsal : real(harness)),
+  );
+  const database = options.database === 'given' ? scope.use(await openDatabase()) : undefined;
+  const berth = scope.use(
+    await startBerth({
+      ...(kinds.some(({ model }) => model !== null) ? await realAgents(scope) : {}),
+      ...(database === undefined ? {} : { env: { DATABASE_URL: database.url } }),
+    }),
+  );
+  const world = createWorld(
+    database === undefined ? berth : { dataDir: berth.dataDir, log: () => database.log() },
+  );
   // To the end: whoever dials through it must find the control plane when the sessions are removed.
   const network = scope.use(
     await openNetwork({
@@ -102,12 +128,21 @@ async function runSystem(
   // The runner dialled before there was a proxy: it comes back through it.
   await berth.stop();
   await berth.start();
+  const over = network.url;
+  const client = createClient({ url: over, token: () => berth.token });
+  const bo = await world.sql((sql) => addColleague(sql, 'Bo'));
+  const colleague = createClient({ url: over, token: () => bo });
   const talks: Talk[] = [];
-  for (let index = 0; index < options.sessions; index++)
-    talks.push(await beginTalk({ index, seed, berth, world, timeline, now, endMs }));
+  for (const [index, kind] of kinds.entries())
+    talks.push(
+      await beginTalk({ index, kind, seed, berth, over, client, world, timeline, now, endMs }),
+    );
   const approver = scope.use(
     openApprover({
-      client: () => berth.client,
+      people: [
+        { name: 'the owner', client: () => client },
+        { name: 'Bo', client: () => colleague },
+      ],
       indexOf: (id) => talks.findIndex(({ target }) => target.sessionId === id),
       random: random(seed, 'approvals'),
       timeline,
@@ -115,10 +150,15 @@ async function runSystem(
   );
   const living = talks.map(({ person }) => person.live());
   const killer = await killAll({
-    kills: schedule(seed, options),
+    kills: schedule(seed, {
+      kills: options.kills,
+      sessions: kinds.length,
+      only: options.only ?? victimsOf(options),
+    }),
     berth,
     world,
     network,
+    database: database?.wire,
     targets: talks.map(({ target }) => target),
     timeline,
     now,
@@ -151,18 +191,23 @@ const namesIn = (text: string): string[] =>
 
 async function beginTalk(options: {
   index: number;
+  kind: Kind;
   seed: number;
   berth: Berth;
+  /** Where people dial. */
+  over: string;
+  client: BerthClient;
   world: World;
   timeline: Timeline;
   now: () => number;
   endMs: number;
 }): Promise<Talk> {
-  const { index, seed, berth, world, timeline, now, endMs } = options;
+  const { index, kind, seed, berth, over, client, world, timeline, now, endMs } = options;
   const agent = await berth.client.agents.create({
     name: `chaos-${String(index)}`,
-    harness: 'rehearsal',
-    mode: modeOf(index),
+    harness: kind.harness,
+    mode: kind.mode(index),
+    ...(kind.model === null ? {} : { model: kind.model }),
   });
   const { id } = await berth.client.sessions.create({ agentId: agent.id });
   const conversation: Conversation = {
@@ -173,7 +218,7 @@ async function beginTalk(options: {
     restarts: 0,
   };
   const reader = openReader({
-    url: () => berth.url,
+    url: () => over,
     token: berth.token,
     sessionId: id,
     now,
@@ -182,10 +227,10 @@ async function beginTalk(options: {
   reader.listen(({ event }) => timeline.add(index, brief(event)));
   const waiting = new Set<{ left: number; resolve: () => void }>();
   const person = createPerson({
-    client: () => berth.client,
+    client: () => client,
     conversation,
     reader,
-    plan: createPlan(seed, index),
+    plan: createPlan(seed, index, kind.prompt),
     world,
     timeline,
     now,
@@ -198,8 +243,9 @@ async function beginTalk(options: {
     },
     endMs,
   });
-  await until(() => world.box(id)?.init !== undefined, 60_000, 'the sandbox');
+  await until(() => world.box(id)?.init !== undefined, 300_000, 'the sandbox');
   return {
+    kind,
     conversation,
     reader,
     person,
@@ -216,7 +262,7 @@ async function beginTalk(options: {
 
 /** When nothing is under way any more: what everybody can see. */
 async function gather(
-  { conversation, reader }: Talk,
+  { kind, conversation, reader }: Talk,
   berth: Berth,
   answered: Evidence['answered'],
   timeline: Timeline,
@@ -228,15 +274,12 @@ async function gather(
   if (faults.length === 0) {
     const id = randomUUID();
     const asked = await persist('diary', endMs, (signal) =>
-      berth.client.turns.create(sessionId, { id, prompt: text('/diary') }, { signal }),
+      berth.client.turns.create(sessionId, { id, prompt: text(kind.diary.ask) }, { signal }),
     );
     const done = await persist('diary', endMs, () =>
       berth.client.turns.get(sessionId, asked.id, { waitSeconds: 60 }),
     );
-    diary = (done.reply ?? '')
-      .split('\n')
-      .filter((line) => line.startsWith('{'))
-      .map((line) => JSON.parse(line) as Evidence['diary'][number]);
+    diary = kind.diary.read(done.reply ?? '');
     if (diary.length === 0) faults.push(`no diary: ${JSON.stringify(done)}`);
   }
   const ran = await persist('read ran.txt', 20_000, async () => {
@@ -254,6 +297,7 @@ async function gather(
     log,
     live: [...reader.seen],
     diary,
+    exact: kind.exact,
     ran: ran.split('\n').filter((line) => line !== ''),
     answered: answered.filter((one) => one.sessionId === sessionId),
   };

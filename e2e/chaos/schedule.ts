@@ -1,7 +1,21 @@
 import { random } from './random.ts';
-import type { Cut } from './proxy.ts';
+import { cuts, type Cut } from './wire.ts';
 
-export const victims = ['agent', 'runner', 'sandbox', 'control-plane', 'postgres', 'link'] as const;
+/**
+ * `link`: the network between the runner and the control plane. `people`: the one between people with their viewers and the control plane. `database`: the
+ * one between the control plane and a PostgreSQL that is not its own. `machine`: everything at once, as when the power goes.
+ */
+export const victims = [
+  'agent',
+  'runner',
+  'sandbox',
+  'control-plane',
+  'postgres',
+  'link',
+  'people',
+  'database',
+  'machine',
+] as const;
 export type Victim = (typeof victims)[number];
 
 export interface Kill {
@@ -12,9 +26,12 @@ export interface Kill {
   readonly session: number;
   /** After this many events or requests of that session. */
   readonly moment: { on: 'event' | 'request'; count: number; delayMs: number };
+  /** Stopped for a while instead of killed, where that can be done: it does not know that time passes. */
+  readonly freeze: boolean;
   /** The tree of the agent, not only its main process; the first process of the sandbox, not agentd. */
   readonly whole: boolean;
   readonly cut: Cut;
+  /** How long a fault of the network or a freeze lasts. */
   readonly stallMs: number;
   /** How long the control plane stays away. */
   readonly downMs: number;
@@ -22,20 +39,24 @@ export interface Kill {
   readonly rest: boolean;
 }
 
+const weights: Record<Victim, number> = {
+  agent: 6,
+  runner: 4,
+  sandbox: 3,
+  'control-plane': 4,
+  postgres: 3,
+  link: 4,
+  people: 2,
+  database: 3,
+  machine: 1,
+};
+
 /** Pure. Which victim, at which moment, how: all of it from the seed. */
 export function schedule(
   seed: number,
   options: { kills: number; sessions: number; only?: readonly Victim[] },
 ): Kill[] {
   const chosen = options.only ?? victims;
-  const weights: Record<Victim, number> = {
-    agent: 6,
-    runner: 4,
-    sandbox: 3,
-    'control-plane': 4,
-    postgres: 3,
-    link: 3,
-  };
   const weighted = chosen.map((victim) => [victim, weights[victim]] as const);
   return Array.from({ length: options.kills }, (_, index) => {
     const draw = random(seed, `kill ${String(index)}`);
@@ -58,11 +79,12 @@ export function schedule(
           [draw.int(1, 40), 3],
         ] as const),
       },
+      freeze: draw.chance(0.2),
       whole: draw.chance(0.5),
-      cut: draw.pick(['cut', 'mid-frame', 'stall'] as const),
+      cut: draw.pick(cuts),
       stallMs: draw.int(100, 2500),
       downMs: draw.pick([0, 0, 200, 1500]),
-      rest: draw.chance(0.7),
+      rest: draw.chance(0.6),
     };
   });
 }

@@ -24,6 +24,10 @@ const identity = (path: string): string => {
   const { ino, birthtimeMs } = statSync(path);
   return `${String(ino)} ${String(birthtimeMs)}`;
 };
+const parentOf = (pid: number): number => {
+  const stat = readOr(`/proc/${String(pid)}/stat`);
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+};
 const allPids = (): number[] => readdirSync('/proc').map(Number).filter(Number.isInteger);
 
 export function kill(pid: number): boolean {
@@ -33,6 +37,18 @@ export function kill(pid: number): boolean {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
     throw error;
   }
+}
+/** False: none of them is there. */
+export function signalAll(pids: readonly number[], signal: 'SIGSTOP' | 'SIGCONT'): boolean {
+  let any = false;
+  for (const pid of pids)
+    try {
+      process.kill(pid, signal);
+      any = true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  return any;
 }
 /** Also false for one that has ended and that nobody has waited for. */
 const isAlive = (pid: number): boolean => {
@@ -87,14 +103,12 @@ export function createWorld({ dataDir, log }: Pick<Berth, 'dataDir' | 'log'>) {
     agent(sessionId: string, whole: boolean): number[] {
       const found = box(sessionId);
       if (found === undefined) return [];
-      const all = inside(found.folder);
-      const main = all.filter((pid) => {
-        const command = commandOf(pid);
-        return command.some((part) => part.endsWith('rehearsal.mjs')) && !command.includes('tui');
-      });
-      if (!whole) return main;
-      const marks = main.map((pid) => /BERTH_TREE=agent[^\0]*/.exec(environ(pid))?.[0]);
-      return all.filter((pid) => marks.some((mark) => mark && environ(pid).includes(mark)));
+      const all = inside(found.folder).map((pid) => ({
+        pid,
+        tree: /BERTH_TREE=(agent[^\0]*)/.exec(environ(pid))?.[1],
+      }));
+      const tree = new Set(all.filter((one) => one.tree !== undefined).map(({ pid }) => pid));
+      return [...tree].filter((pid) => whole || !tree.has(parentOf(pid)));
     },
     /** agentd, or the first process of the sandbox, which takes everything in it along. */
     sandbox(sessionId: string, which: 'agentd' | 'init'): number[] {
@@ -111,6 +125,13 @@ export function createWorld({ dataDir, log }: Pick<Berth, 'dataDir' | 'log'>) {
       return pid !== undefined && isAlive(pid) ? [pid] : [];
     },
     postgres: (): number[] => (isAlive(postmaster()) ? [postmaster()] : []),
+    /** With everyone who works for it. */
+    postgresWhole(): number[] {
+      const parent = postmaster();
+      return isAlive(parent)
+        ? [parent, ...allPids().filter((pid) => parentOf(pid) === parent)]
+        : [];
+    },
   };
   const environ = (pid: number): string => readOr(`/proc/${String(pid)}/environ`);
 
@@ -144,8 +165,24 @@ export function createWorld({ dataDir, log }: Pick<Berth, 'dataDir' | 'log'>) {
     for (const cgroup of cgroups) if (existsSync(cgroup)) left.push(`cgroup ${cgroup}`);
     for (const [claim, was] of claims)
       if (existsSync(claim) && identity(claim) === was) left.push(`uid ${claim}`);
-    left.push(...(await rowsLeft(cluster)));
+    left.push(...(await sql(rowsLeft)));
     return left;
+  }
+  /** As the operator, beside the system. */
+  async function sql<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    const client = new pg.Client({
+      host: cluster.run,
+      port: 5432,
+      user: 'berth',
+      database: 'berth',
+      password: (await readFile(cluster.secret, 'utf8')).trim(),
+    });
+    await client.connect();
+    try {
+      return await work(client);
+    } finally {
+      await client.end();
+    }
   }
   /** Processes that were started for this data directory and outlived it. */
   const stragglers = (): string[] =>
@@ -153,7 +190,7 @@ export function createWorld({ dataDir, log }: Pick<Berth, 'dataDir' | 'log'>) {
       .filter((pid) => isAlive(pid) && commandOf(pid).some((part) => part.startsWith(dataDir)))
       .map((pid) => `${String(pid)} ${commandOf(pid).join(' ').slice(0, 200)}`);
 
-  return { box, victims, postgresReady, diaryOnDisk, leftovers, stragglers };
+  return { box, victims, postgresReady, diaryOnDisk, leftovers, stragglers, sql };
 }
 export type World = ReturnType<typeof createWorld>;
 
@@ -169,24 +206,12 @@ const tables = [
 ] as const;
 
 /** Rows that belong to a session. */
-async function rowsLeft(cluster: Cluster): Promise<string[]> {
-  const client = new pg.Client({
-    host: cluster.run,
-    port: 5432,
-    user: 'berth',
-    database: 'berth',
-    password: (await readFile(cluster.secret, 'utf8')).trim(),
-  });
-  await client.connect();
-  try {
-    const left: string[] = [];
-    for (const table of tables) {
-      const { rows } = await client.query<{ n: number }>(`select count(1)::int as n from ${table}`);
-      const n = rows[0]?.n ?? 0;
-      if (n > 0) left.push(`${String(n)} rows of ${table}`);
-    }
-    return left;
-  } finally {
-    await client.end();
+async function rowsLeft(client: pg.Client): Promise<string[]> {
+  const left: string[] = [];
+  for (const table of tables) {
+    const { rows } = await client.query<{ n: number }>(`select count(1)::int as n from ${table}`);
+    const n = rows[0]?.n ?? 0;
+    if (n > 0) left.push(`${String(n)} rows of ${table}`);
   }
+  return left;
 }
