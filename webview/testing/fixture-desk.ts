@@ -195,6 +195,24 @@ const approvals: Approval[] = [
   options: yesNo,
   createdAt: ago(Number(minutes)),
 }));
+approvals.push({
+  id: uuid(210),
+  sessionId: uuid(4),
+  sessionTitle: 'Compare the latency with last week',
+  agentName: 'checkout-fixer',
+  turnId: uuid(800),
+  about: 'delivery',
+  revision: 1,
+  state: 'waiting',
+  title: 'It is not known whether this message arrived',
+  facts: [{ label: 'message', value: 'Run the load test against staging' }],
+  options: [
+    { optionId: 'resend', name: 'Send again', kind: 'allow_once' },
+    { optionId: 'arrived', name: 'It was done', kind: 'allow_once' },
+    { optionId: 'drop', name: 'Drop it', kind: 'reject_once' },
+  ],
+  createdAt: ago(41),
+});
 
 const colours = '\u001b[92magent@refunds-500\u001b[0m:\u001b[94m/workspace\u001b[0m$ ';
 const shown = `${colours}git status --short\r\n \u001b[91mM\u001b[0m src/http/errors.ts\r\n \u001b[91mM\u001b[0m src/refunds/policy.ts\r\n${colours}npm test -- refunds\r\n\r\n \u001b[94mRUN\u001b[0m  v4.0.2 /workspace\r\n\r\n \u001b[92m✓\u001b[0m test/refunds/policy.test.ts (19 tests)\r\n \u001b[38;2;255;160;0mtrue colour\u001b[0m\r\n\u001b[999;999H\u001b[1J\u001b[H${colours}`;
@@ -318,14 +336,6 @@ export function createFixtureDesk(empty: boolean): Desk {
       approvals.map((approval, index) => decided(approval, index ? 'no' : 'always')),
     decide: async (approval, optionId) => decided(approval, optionId),
     approval: async (id) => decided(approvals.find((one) => one.id === id) as Approval, 'once'),
-    unknownTurn: async (sessionId) => ({
-      id: uuid(800),
-      sessionId,
-      state: 'unknown',
-      prompt: [{ type: 'text', text: 'Run the load test against staging' }],
-      createdAt: ago(41),
-    }),
-    settle: async () => undefined,
     reconnect: () => undefined,
     chatHost: () => {
       const scene = scenes['chat-approval']?.();

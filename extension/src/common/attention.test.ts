@@ -66,22 +66,6 @@ test('what was so when the window opened is the badge’s to say', () => {
   expect(noticesOf(stateOf({ loaded: false }), asked, all, away)).toEqual([]);
 });
 
-test('a message that may not have arrived is told; a session that waits for an approval is not told twice', () => {
-  const session = sessionOf({ status: 'running' });
-  const before = stateOf({ sessions: [session] });
-  const waits = (reason: string) =>
-    noticesOf(
-      before,
-      stateOf({ sessions: [{ ...session, status: 'waiting', reason }] }),
-      all,
-      away,
-    );
-  expect(waits('it is not known whether the last message arrived')).toMatchObject([
-    { text: `${session.title}: did the last message reach the agent?` },
-  ]);
-  expect(waits('approval')).toEqual([]);
-});
-
 test.each([
   ['running', 'idle', /done/],
   ['waiting', 'idle', /done/],

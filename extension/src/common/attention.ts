@@ -1,6 +1,6 @@
 import type { Approval, Session } from '@berth/contract';
 import type { HubState } from './state.ts';
-import { isDeliveryUnknown, needsYou } from '@berth/client/status';
+import { needsYou } from '@berth/client/status';
 import { statusLook } from './status.ts';
 import { inNeed, simpleAnswer } from './tree.ts';
 import { cut, plain } from './words.ts';
@@ -162,11 +162,7 @@ function ofChange(
       return wanted(settings.completed, focused) && (was.status === 'running' || needsYou(was))
         ? make('information', 'the agent is done')
         : null;
-    case 'waiting':
-      // Approvals tell themselves, each with its question.
-      return isDeliveryUnknown(session) && wanted(settings.needsInput, focused)
-        ? make('information', 'did the last message reach the agent?')
-        : null;
+    case 'waiting': // what it waits for is an approval, which tells itself
     case 'starting':
     case 'running':
     case 'suspending':

@@ -18,10 +18,15 @@ test('every question of every session, and what else needs a person, the oldest 
       approvalOf(asks, { title: 'second', createdAt: at('14:20') }),
       approvalOf(asks, { title: 'first', createdAt: at('14:10') }),
       approvalOf(asks, { title: 'gone', state: 'superseded' }),
+      approvalOf(unknown, {
+        about: 'delivery',
+        facts: [{ label: 'message', value: 'Run the load test' }],
+        createdAt: at('13:00'),
+      }),
     ],
   });
   expect(inboxOf(state).map(({ label, detail }) => `${detail}: ${label}`)).toEqual([
-    'In doubt: Did the last message reach the agent?',
+    'In doubt: Did this message reach the agent? Run the load test',
     'Asks twice: first',
     'Asks twice: second',
     'Silent: Nothing heard from the agent for 5 min.',

@@ -1,4 +1,4 @@
-import { isDeliveryUnknown, needsYou } from '@berth/client/status';
+import { needsYou } from '@berth/client/status';
 import type { Approval, Session } from '@berth/contract';
 import { millis } from './clock.ts';
 import type { HubState } from './state.ts';
@@ -24,17 +24,19 @@ export function inboxOf(state: HubState): InboxRow[] {
   const rows = asked.map(rowOfApproval);
   const told = new Set(asked.map(({ sessionId }) => sessionId));
   for (const session of state.sessions.values()) {
-    if (!needsYou(session) || (told.has(session.id) && !isDeliveryUnknown(session))) continue;
-    rows.push(rowOfSession(session));
+    if (needsYou(session) && !told.has(session.id)) rows.push(rowOfSession(session));
   }
   return rows.sort((a, b) => a.at - b.at || a.id.localeCompare(b.id));
 }
 
 function rowOfApproval(approval: Approval): InboxRow {
+  const ofDelivery = approval.about === 'delivery';
   return {
     id: approval.id,
-    icon: 'report',
-    label: cut(plain(approval.title), 120),
+    icon: ofDelivery ? 'question' : 'report',
+    label: ofDelivery
+      ? `Did this message reach the agent? ${cut(plain(approval.facts?.[0]?.value ?? ''), 80)}`
+      : cut(plain(approval.title), 120),
     description: plain(approval.agentName),
     detail: plain(approval.sessionTitle),
     at: millis(approval.createdAt),
@@ -44,9 +46,8 @@ function rowOfApproval(approval: Approval): InboxRow {
 }
 
 function rowOfSession(session: Session): InboxRow {
-  const [icon, label] = isDeliveryUnknown(session)
-    ? ['question', 'Did the last message reach the agent?']
-    : session.status === 'stalled'
+  const [icon, label] =
+    session.status === 'stalled'
       ? ['warning', 'Nothing heard from the agent for 5 min.']
       : ['report', session.reason === 'budget' ? 'The budget is spent.' : 'It waits for you.'];
   return {

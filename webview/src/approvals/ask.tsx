@@ -11,7 +11,7 @@ import { toolObject } from '../store/tool-words.ts';
 import { Button } from '../ui/button.tsx';
 import { Icon, LineCounts, LinkButton } from '../ui/icon.tsx';
 import { Line } from '../ui/line.tsx';
-import { answers, deliveryWords, whyUnknown } from './delivery.ts';
+import { answers, deliveryTitle, deliveryWords, whyUnknown } from './delivery.ts';
 import {
   askCommand,
   askTitle,
@@ -64,12 +64,14 @@ export function OptionButtons(props: {
   options: readonly ApprovalOption[];
   revision: unknown;
   canDecide: boolean;
+  /** Berth asks, not the agent: its own words, and no answer before the others. */
+  ofDelivery?: boolean;
   onDecide: (optionId: string) => Promise<unknown>;
 }): JSX.Element {
-  const { options, revision, canDecide, onDecide } = props;
+  const { options, revision, canDecide, onDecide, ofDelivery = false } = props;
   const ready = useGrace(revision);
   const [pressed, setPressed] = useState<string | null>(null);
-  const primary = primaryOption(options);
+  const primary = ofDelivery ? null : primaryOption(options);
   return (
     <>
       {options.map((option) => (
@@ -85,7 +87,7 @@ export function OptionButtons(props: {
             setPressed(null);
           }}
         >
-          {optionWords(option, options)}
+          {ofDelivery ? option.name : optionWords(option, options)}
         </Button>
       ))}
     </>
@@ -251,7 +253,7 @@ export function UnknownRow(props: { entry: EndEntry; canDecide: boolean }): JSX.
     <AskCard
       id={entry.id}
       icon="question"
-      title="Did this message reach the agent?"
+      title={deliveryTitle}
       at={entry.at}
       actions={
         <>

@@ -72,17 +72,20 @@ export function askCommand(tool: ToolEntry | null): string | null {
   return tool && (tool.tool === 'execute' || tool.tool === 'fetch') ? toolObject(tool) : null;
 }
 
-export function decidedTitle(ask: Pick<AskEntry, 'state' | 'options' | 'optionId'>): string {
+export function decidedTitle(
+  ask: Pick<AskEntry, 'state' | 'options' | 'optionId'> & { about?: 'delivery' | undefined },
+): string {
   if (ask.state === 'superseded') return 'No longer needed';
   if (ask.state === 'expired') return 'Not answered in time, denied';
   const option = ask.options.find(({ optionId }) => optionId === ask.optionId);
   if (!option) return 'Answered';
+  if (ask.about === 'delivery') return `Answered: ${option.name}`;
   return shared(option, ask.options) ? `Answered: ${option.name}` : decidedWords[option.kind];
 }
 
 /** For whoever pressed a button when somebody else had been faster. */
-export function lateTitle(ask: Pick<AskEntry, 'state' | 'options' | 'optionId'>): string {
-  const title = decidedTitle(ask);
+export function lateTitle(ask: Parameters<typeof decidedTitle>[0]): string {
+  const title = decidedTitle(ask).replace(/^Answered: /, '');
   return ask.state === 'decided'
     ? `Already answered: ${title.charAt(0).toLowerCase()}${title.slice(1)}`
     : title;

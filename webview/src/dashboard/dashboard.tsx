@@ -9,7 +9,6 @@ import { Agents } from './agents.tsx';
 import { noFilter, readAddress, writeAddress, type Place } from './address.ts';
 import type { Desk, DeskState } from './desk.ts';
 import { Inbox } from './inbox.tsx';
-import { waitingCount } from './inbox-items.ts';
 import { NewSession } from './new-session.tsx';
 import { SessionPage } from './session.tsx';
 import { Sessions } from './sessions.tsx';
@@ -52,7 +51,7 @@ export function Dashboard(props: { desk: Desk; clock?: Clock }): JSX.Element {
       setPlace(to);
     } else location.hash = hash;
   };
-  const waiting = waitingCount(state.approvals.values(), state.sessions.values());
+  const waiting = [...state.approvals.values()].filter(({ state: of }) => of === 'waiting').length;
   useEffect(() => {
     document.title = waiting > 0 ? `(${waiting}) Berth` : 'Berth';
   }, [waiting]);

@@ -15,9 +15,7 @@ import type {
   Meta,
   PatchAgent,
   Session,
-  SettleTurn,
   Terminal,
-  Turn,
 } from '@berth/contract';
 import { connectionOf, createBrowserHost, type Surroundings } from '../hosts/browser.ts';
 import type { Connection, Hello, Host } from '../ipc/index.ts';
@@ -49,9 +47,6 @@ export interface Desk {
   decide(approval: Approval, optionId: string): Promise<Approval>;
   /** As it is now, whatever became of it. */
   approval(id: string): Promise<Approval>;
-  /** The message of which nobody knows whether it arrived. */
-  unknownTurn(sessionId: string): Promise<Turn | null>;
-  settle(sessionId: string, turnId: string, answer: SettleTurn['answer']): Promise<unknown>;
   reconnect(): void;
   chatHost(around: Surroundings): Host & { close(): void };
   terminals: {
@@ -152,9 +147,6 @@ export async function openDesk(options: {
     decide: (approval, optionId) =>
       client.approvals.decide(approval.id, { optionId, revision: approval.revision }),
     approval: (id) => client.approvals.get(id),
-    unknownTurn: async (sessionId) =>
-      (await client.turns.list(sessionId, { state: 'unknown', limit: 1 })).items[0] ?? null,
-    settle: (sessionId, turnId, answer) => client.turns.settle(sessionId, turnId, { answer }),
     reconnect: () => channels.reconnectNow(),
     chatHost: (around) =>
       createBrowserHost({

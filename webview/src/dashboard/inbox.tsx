@@ -2,6 +2,7 @@ import type { Approval } from '@berth/contract';
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { OptionButtons } from '../approvals/ask.tsx';
+import { deliveryTitle, deliveryWords, whyUnknown } from '../approvals/delivery.ts';
 import { decidedTitle, isRejection, lateTitle } from '../approvals/words.ts';
 import { millis } from '../clock.ts';
 import { clockTime } from '@berth/client/words';
@@ -12,8 +13,6 @@ import { Icon } from '../ui/icon.tsx';
 import { Line } from '../ui/line.tsx';
 import { writeAddress, type Place } from './address.ts';
 import type { Desk, DeskState } from './desk.ts';
-import { inboxOf, questionsOf, waitingCount } from './inbox-items.ts';
-import { QuestionItem } from './question-item.tsx';
 
 /** Oldest first, and never reordered while it is open: what was answered stays where it stood until the person leaves. */
 export function Inbox(props: {
@@ -41,11 +40,10 @@ export function Inbox(props: {
   useEffect(() => {
     if (show === 'decided') desk.decided().then(setDecided, () => setDecided([]));
   }, [show, desk]);
-  const list = inboxOf(
-    new Map([...held, ...state.approvals]).values(),
-    questionsOf(state.sessions.values()),
+  const list = [...new Map([...held, ...state.approvals]).values()].sort(
+    (a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id),
   );
-  const waiting = waitingCount(state.approvals.values(), state.sessions.values());
+  const waiting = list.filter((approval) => approval.state === 'waiting').length;
   const refuse = (id: string, words: string | null) =>
     setRefusals((before) => {
       const after = new Map([...before].filter(([other]) => other !== id));
@@ -99,19 +97,17 @@ export function Inbox(props: {
           </div>
         ) : (
           <ul class="inbox" aria-label="Approvals">
-            {list.map((item) => (
-              <li key={item.id}>
-                {item.kind === 'question' ? (
-                  <QuestionItem desk={desk} session={item.session} now={now} />
-                ) : item.approval.state === 'waiting' ? (
+            {list.map((approval) => (
+              <li key={approval.id}>
+                {approval.state === 'waiting' ? (
                   <WaitingItem
-                    approval={item.approval}
+                    approval={approval}
                     now={now}
-                    refusal={refusals.get(item.id) ?? null}
-                    onDecide={(optionId) => decide(item.approval, optionId)}
+                    refusal={refusals.get(approval.id) ?? null}
+                    onDecide={(optionId) => decide(approval, optionId)}
                   />
                 ) : (
-                  <DecidedRow approval={item.approval} me={state.me.id} late={late.has(item.id)} />
+                  <DecidedRow approval={approval} me={state.me.id} late={late.has(approval.id)} />
                 )}
               </li>
             ))}
@@ -129,10 +125,11 @@ function WaitingItem(props: {
   onDecide: (optionId: string) => Promise<void>;
 }): JSX.Element {
   const { approval, now, refusal, onDecide } = props;
+  const ofDelivery = approval.about === 'delivery';
   return (
     <>
       <div class="from">
-        <Icon name="report" tone="waiting" />
+        <Icon name={ofDelivery ? 'question' : 'report'} tone="waiting" />
         <b class="cut" title={approval.sessionTitle}>
           {approval.sessionTitle}
         </b>
@@ -141,12 +138,16 @@ function WaitingItem(props: {
         <span class="num">{lately(millis(approval.createdAt), now)}</span>
       </div>
       <div class="in24">
-        <div class="ask__cmd">{approval.title}</div>
+        {ofDelivery ? (
+          <p>{`${deliveryTitle} ${whyUnknown({})} ${deliveryWords}`}</p>
+        ) : (
+          <div class="ask__cmd">{approval.title}</div>
+        )}
         {approval.facts && approval.facts.length > 0 ? (
           <dl class="facts">
             {approval.facts.map((fact) => (
               <>
-                <dt>{fact.label}</dt>
+                <dt>{fact.label.charAt(0).toUpperCase() + fact.label.slice(1)}</dt>
                 <dd>{fact.value}</dd>
               </>
             ))}
@@ -162,6 +163,7 @@ function WaitingItem(props: {
             options={approval.options}
             revision={`${approval.id}/${approval.revision}`}
             canDecide
+            ofDelivery={ofDelivery}
             onDecide={onDecide}
           />
           <span class="grow" />
@@ -178,6 +180,7 @@ function DecidedRow(props: { approval: Approval; me: string; late?: boolean }): 
   const who = by ? (by.id === me ? 'You' : by.name) : null;
   const option = approval.options.find(({ optionId }) => optionId === approval.optionId);
   const denied = approval.state !== 'decided' || isRejection(option);
+  const message = approval.about === 'delivery' ? approval.facts?.[0]?.value : undefined;
   const words = (late ? lateTitle : decidedTitle)({ ...approval, optionId: approval.optionId });
   const at = clockTime(millis(approval.decidedAt ?? approval.createdAt));
   return (
@@ -185,7 +188,7 @@ function DecidedRow(props: { approval: Approval; me: string; late?: boolean }): 
       icon={approval.state === 'expired' ? 'clockface' : denied ? 'circle-slash' : 'pass'}
       tone={denied ? 'off' : 'ok'}
       what={words}
-      object={approval.title}
+      object={message ?? approval.title}
       meta={[who, at].filter(Boolean).join(', ')}
     />
   );
