@@ -175,7 +175,9 @@ export async function killAll(options: {
     one: Wire,
     { cut, stallMs }: Kill,
   ): Promise<{ over: Promise<unknown> } | null> {
-    const over = one.strike(cut, stallMs);
+    // Said again are only frames that are made for it: a request of long ago would be a person who asks again.
+    const how = cut === 'double' && one !== network.link ? 'cut' : cut;
+    const over = one.strike(how, stallMs);
     const none = over.then((there) => !there);
     // It is answered at once when nobody's connection goes through.
     if (await Promise.race([none, pause(1).then(() => false)])) return null;
@@ -213,7 +215,8 @@ export async function killAll(options: {
     const from = now();
     const name = `KILL ${String(kill.index)} ${kill.victims.join(' + ')}`;
     const mine = kill.victims.every((victim) => victim === 'agent' || victim === 'sandbox');
-    timeline.add(mine ? kill.session : null, `*** ${name} (${on} ${String(count)})`);
+    const how = kill.victims.some(isWire) ? `, ${kill.cut}` : kill.freeze ? ', freeze' : '';
+    timeline.add(mine ? kill.session : null, `*** ${name} (${on} ${String(count)}${how})`);
     const before = world.victims.postgres()[0];
     const goesOn = next(target, ({ atMs }) => atMs > from + 20, restMs);
     const hits = await Promise.all(

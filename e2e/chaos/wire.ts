@@ -48,14 +48,26 @@ export async function openWire(upstream: () => Upstream): Promise<Wire> {
   };
 
   function pass(from: Socket, to: Socket, heard: (chunk: Buffer) => void): void {
-    let dueAt = 0;
+    // In the order in which it came, also when what came later would be due earlier.
+    const late: { chunk: Buffer; dueAt: number }[] = [];
     const write = (chunk: Buffer): void => {
-      if (to.write(chunk)) return;
+      if (to.destroyed || to.write(chunk)) return;
       from.pause();
       to.once('drain', () => {
         if (!held.has(from)) from.resume();
       });
     };
+    function deliver(): void {
+      for (let next = late[0]; next !== undefined; next = late[0]) {
+        const waitMs = next.dueAt - performance.now();
+        if (waitMs > 0) {
+          setTimeout(deliver, Math.ceil(waitMs));
+          return;
+        }
+        late.shift();
+        write(next.chunk);
+      }
+    }
     from.on('data', (chunk: Buffer) => {
       if (halfNext && chunk.length > 1) {
         // The first half of what was to come, then nothing: a frame that ends in its middle.
@@ -64,14 +76,8 @@ export async function openWire(upstream: () => Upstream): Promise<Wire> {
         return;
       }
       heard(chunk);
-      const now = performance.now();
-      // Never before what came before it.
-      dueAt = Math.max(dueAt, now + lateMs);
-      if (dueAt <= now) write(chunk);
-      else
-        setTimeout(() => {
-          if (!to.destroyed) write(chunk);
-        }, dueAt - now);
+      if (late.length === 0 && lateMs === 0) write(chunk);
+      else if (late.push({ chunk, dueAt: performance.now() + lateMs }) === 1) deliver();
     });
   }
 
