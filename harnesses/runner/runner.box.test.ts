@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -175,6 +183,48 @@ describe('deaths', () => {
     const path = join(stage.home, '.rehearsal', 'diary.jsonl');
     await stage.wait('the next prompt', () => stage.diary().length === 2);
     expect(readFileSync(path, 'utf8').trim().split('\n').at(-1)).toContain('swordfish');
+  });
+
+  test('a journal that was put back to an earlier state: nothing is sent again, and what cannot be known is said', async () => {
+    const stage = await ready();
+    await stage.ended(stage.turn('/say one'));
+    const journal = join(stage.stateDir, 'sessions', stage.sessionId, 'journal');
+    const accepted = () => stage.control.frames.filter((frame) => frame.op === 'accepted').length;
+    const turnId = stage.turn('/stream 200 50');
+    await stage.wait('accepted', () => accepted() === 2);
+    const backup = join(stage.dir, 'backup');
+    cpSync(journal, backup, { recursive: true });
+    await stage.wait('words', () => stage.said(turnId).includes('w5'));
+    const [source] = stage.control.hellos.at(-1)?.sessions ?? [];
+    await stage.killRunner();
+    rmSync(journal, { recursive: true });
+    cpSync(backup, journal, { recursive: true });
+    await stage.startRunner();
+    stage.bind();
+    await stage.wait('said', () =>
+      stage.items('error').some(({ payload }) => payload['code'] === 'journal-rolled-back'),
+    );
+    expect(await stage.ended(turnId)).toMatchObject({ state: 'unknown' });
+    expect(await stage.ended(stage.turn('/say two'))).toMatchObject({ state: 'done' });
+    expect(stage.diary().filter(({ text }) => text.startsWith('/stream'))).toHaveLength(1);
+    stage.control.cut();
+    await stage.wait('another journal', () => {
+      const [now] = stage.control.hellos.at(-1)?.sessions ?? [];
+      return now !== undefined && now.sourceId !== source?.sourceId;
+    });
+  });
+
+  test('killed again before it heard to go on: the message is not sent a second time', async () => {
+    const stage = await ready();
+    const turnId = stage.turn('/stream 60 20\n/say after');
+    await stage.wait('some words', () => stage.said(turnId).includes('w10'));
+    for (const pid of stage.agents()) process.kill(pid, 'SIGKILL');
+    await stage.wait('told', () => notices(stage).includes('agent-restarted'));
+    for (const pid of stage.agents()) process.kill(pid, 'SIGKILL');
+    expect(await stage.ended(turnId)).toMatchObject({ state: 'done' });
+    expect(notices(stage)).not.toContain('message-resent');
+    expect(stage.diary().filter(({ text }) => text.startsWith('/stream'))).toHaveLength(1);
+    whole(stage);
   });
 
   test('the sandbox dies and a new generation of it goes on', async () => {

@@ -5,9 +5,10 @@ import { createCalls, refusalOf } from './calls.ts';
 import type { Clock } from './clock.ts';
 import { helloOf } from './hello.ts';
 import type { NewId } from './ids.ts';
-import { openJournal, type Journal } from './journal/journal.ts';
+import type { Journal } from './journal/journal.ts';
+import { openKept } from './kept.ts';
 import { createLink, type Link, type LinkTarget } from './link.ts';
-import { createOutbox, type Outbox } from './outbox.ts';
+import type { Outbox } from './outbox.ts';
 import { openSandbox } from './sandbox.ts';
 import type { Session } from './session/ports.ts';
 import { serveStream } from './streams.ts';
@@ -57,34 +58,40 @@ export async function createRunner(options: {
   const send = (frame: RunnerFrame, taken?: () => void): boolean =>
     wire.link?.send(frame, taken) ?? false;
 
-  async function openEntry(sessionId: string): Promise<Entry> {
-    const about: Log = (fields, message) => log({ sessionId, ...fields }, message);
+  async function openEntry(sessionId: string, rolledBack = false): Promise<Entry> {
     const made: { entry?: Entry } = {};
-    const journal = await openJournal({
+    const { journal, outbox } = await openKept({
+      sessionId,
       dir: join(sessions, sessionId, 'journal'),
       newId,
-      onChange() {
-        made.entry?.outbox.hint();
-        made.entry?.session?.journalChanged();
-        if (made.entry?.journal.blocked)
-          about({ reason: made.entry.journal.blocked }, 'journal cannot be written');
-      },
-    });
-    const outbox = createOutbox({
-      sessionId,
-      journal,
+      rolledBack,
       link: {
         get bufferedBytes() {
           return wire.link?.bufferedBytes ?? 0;
         },
         send,
       },
-      log: about,
+      changed: () => made.entry?.session?.journalChanged(),
+      log: (fields, message) => log({ sessionId, ...fields }, message),
     });
     const entry: Entry = { sessionId, journal, outbox, queue: Promise.resolve() };
     made.entry = entry;
     open.set(sessionId, entry);
     return entry;
+  }
+  /** The log has more of this journal than the disk: numbers would be given out twice, and what it says of its turns is of the past. */
+  async function renew(old: Entry): Promise<void> {
+    const { sessionId } = old;
+    const renewing = (async () => {
+      await old.queue;
+      old.outbox.pause();
+      await old.release?.();
+      await old.journal[Symbol.asyncDispose]();
+      return openEntry(sessionId, true);
+    })();
+    entries.set(sessionId, renewing);
+    const { outbox } = await renewing;
+    if (wire.link?.ready) outbox.resume(0);
   }
   function entryOf(sessionId: string): Promise<Entry> {
     const known = entries.get(sessionId);
@@ -257,11 +264,16 @@ export async function createRunner(options: {
       case 'pong':
         return;
       case 'welcome':
-        for (const { sessionId, sourceId, lastSourceSeq } of frame.sessions) {
-          const entry = open.get(sessionId);
-          if (entry?.journal.sourceId === sourceId) entry.outbox.resume(lastSourceSeq);
-        }
-        return Promise.all(frame.purge.map((id) => unbind(id, true))).then(() => undefined);
+        return Promise.all([
+          ...frame.purge.map((id) => unbind(id, true)),
+          ...frame.sessions.map(({ sessionId, sourceId, lastSourceSeq }) => {
+            const entry = open.get(sessionId);
+            if (entry?.journal.sourceId !== sourceId) return undefined;
+            if (lastSourceSeq > entry.journal.lastN) return renew(entry);
+            entry.outbox.resume(lastSourceSeq);
+            return undefined;
+          }),
+        ]).then(() => undefined);
       case 'bind':
         return bind(frame.session);
       case 'unbind':

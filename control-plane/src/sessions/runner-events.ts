@@ -14,7 +14,7 @@ type Held = Parameters<RunnerEvents['hello']>[1][number];
 
 export function createRunnerEvents(core: Core, writer: LogWriter, binding: Binding): RunnerEvents {
   /** What the log holds of this journal. Null: not ours, or deleted. */
-  async function welcome({ sessionId, sourceId }: Held) {
+  async function welcome({ sessionId, sourceId, lastN }: Held) {
     try {
       return await core.owner.run(
         sessionId,
@@ -22,7 +22,13 @@ export function createRunnerEvents(core: Core, writer: LogWriter, binding: Bindi
           const state = await readState(core.pool, sessionId);
           if (state === null || state.deleted) return null;
           // Only what is committed: the runner forgets everything up to here.
-          return { sessionId, sourceId, lastSourceSeq: owned.committed };
+          const lastSourceSeq = owned.committed;
+          if (lastN < lastSourceSeq) {
+            // Older than what was taken from it: what it says of the turn under way is of the past. The runner sees the same and begins another journal.
+            core.logger.error({ sessionId, lastN, lastSourceSeq }, 'a journal was rolled back');
+            await core.owner.loseSource(owned);
+          }
+          return { sessionId, sourceId, lastSourceSeq };
         },
         { sourceId },
       );

@@ -124,7 +124,10 @@ test('who takes a session over with a command of their own tells it once', async
   const approvalId = randomUUID();
   const options = [{ optionId: 'yes', name: 'Yes', kind: 'allow_once' }];
   runner.say(id, 'approval.requested', { approvalId, title: 'May I?', options }, turnId);
-  await until('asked', async () => (await world.feature.sessions.get(actor, id)).waitingApprovals);
+  await until(
+    'asked',
+    async () => (await world.feature.sessions.get(actor, id)).waitingApprovals > 0,
+  );
   for (const command of [
     () => world.feature.approvals.decide(actor, approvalId, { optionId: 'yes', revision: 1 }),
     () => world.feature.turns.create(actor, id, { id: randomUUID(), prompt: text('next') }),
@@ -147,7 +150,10 @@ test('a runner that lost all it had is not given the turn under way a second tim
   const approvalId = randomUUID();
   const options = [{ optionId: 'yes', name: 'Yes', kind: 'allow_once' }];
   runner.say(id, 'approval.requested', { approvalId, title: 'May I?', options }, turnId);
-  await until('asked', async () => (await world.feature.sessions.get(actor, id)).waitingApprovals);
+  await until(
+    'asked',
+    async () => (await world.feature.sessions.get(actor, id)).waitingApprovals > 0,
+  );
   runner.say(id, 'message.delta', { messageId: 'm', text: 'as far as' }, turnId);
   const journal = runner.journal(id);
   await until('stored', () => journal.acked === journal.items.length);
@@ -466,4 +472,33 @@ test('a sandbox that its runner does not understand is started again, once', asy
   expect(await feature.intents.get(id)).toMatchObject({ desired: 'running', generation: 2 });
   const notices = (await world.events(id)).filter(({ kind }) => kind === 'notice');
   expect(notices[0]?.payload).toEqual({ code: 'sandbox-outdated', text: detail });
+});
+
+test('a journal that is older than what the log has of it leaves the turn under way in question', async () => {
+  await using world = await openWorld();
+  const { actor, runner } = world;
+  const id = await world.ready();
+  const journal = runner.journal(id);
+  const before = journal.items.length;
+  const turnId = await running(world, id);
+  await until('stored', () => journal.acked === journal.items.length);
+  await runner.disconnect();
+  // The machine's disk is put back to where it was before the message came: the runner does not know it.
+  journal.items.length = before;
+  journal.accepted.clear();
+  const seen = journal.acked;
+  await runner.reconnect();
+  await until(
+    'unknown',
+    async () => (await world.feature.turns.get(actor, id, turnId)).state === 'unknown',
+  );
+  expect(journal.acked).toBe(seen); // so the runner sees it too
+  expect(runner.delivered).toEqual([turnId]);
+  await until('asked', async () => (await inbox(world)).some((one) => one.turnId === turnId));
+  // The journal that it begins instead counts from 1, and all of it is taken.
+  const begun = { sourceId: randomUUID(), items: [], acked: 0, accepted: new Set<string>() };
+  runner.journals.set(id, begun);
+  runner.say(id, 'error', { code: 'journal-rolled-back', detail: 'older' });
+  await until('taken', () => begun.acked === 1);
+  expect((await world.events(id)).at(-1)).toMatchObject({ kind: 'error' });
 });

@@ -1,4 +1,5 @@
 import { agentdVersion } from '../../agentd/protocol.ts';
+import type { NewItem } from '../journal/journal.ts';
 import { limits } from '../limits.ts';
 
 /**
@@ -26,4 +27,11 @@ export function createForeigners(options: {
       if (hungUp === limits.hungUpMax) tell(null);
     },
   };
+}
+
+/** What is said of it: with these words for a person, the sandbox is started again. */
+export function outdated(generation: number, version: number | null): NewItem {
+  const theirs = version === null ? 'an older version' : `version ${String(version)}`;
+  const detail = `The sandbox was started by another version of Berth (its agentd speaks ${theirs}, this runner ${String(agentdVersion)}): it is started again, its files are kept.`;
+  return { kind: 'sandbox.outdated', payload: { generation, detail } };
 }

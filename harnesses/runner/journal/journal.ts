@@ -46,6 +46,8 @@ export interface JournalOptions {
   /** Replaces writing and syncing one batch; tests fail it here. */
   write?: (file: FileHandle, bytes: Buffer, position: number) => Promise<void>;
   segmentBytes?: number;
+  /** It is older than what was already taken from it: put aside as a damaged one is. */
+  rolledBack?: boolean;
 }
 
 const nameOf = (index: number): string => `${String(index).padStart(8, '0')}.log`;
@@ -75,12 +77,13 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const found = await recover(dir);
   const damaged = found?.damaged ?? false;
-  if (damaged)
-    for (const name of await readdir(dir))
-      await rename(join(dir, name), join(dir, `damaged-${name}`));
+  const unsure = damaged || options.rolledBack === true;
+  if (unsure)
+    for (const name of (await readdir(dir)).filter((each) => /^\d/.test(each)))
+      await rename(join(dir, name), join(dir, `${damaged ? 'damaged' : 'rolled-back'}-${name}`));
 
   // Numbers of a damaged journal may have been sent: a fresh source never gives one of them out again.
-  const kept = damaged ? null : found;
+  const kept = unsure ? null : found;
   const sourceId = kept?.sourceId ?? newId();
   let lastN = kept?.lastN ?? 0;
   let durableN = lastN;

@@ -8,7 +8,7 @@ import { AgentFault, type Agent } from '../acp/agent.ts';
 import { currentTurn, type TurnRecord } from '../journal/ledger.ts';
 import type { Journal } from '../journal/journal.ts';
 import { limits } from '../limits.ts';
-import type { Conversation } from './conversation.ts';
+import type { Conversation } from './ports.ts';
 import { judge, Replay, settlement, type Verdict } from './settle.ts';
 import type { Transcript } from './transcript.ts';
 

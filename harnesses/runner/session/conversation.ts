@@ -20,6 +20,7 @@ import type { Journal, NewItem } from '../journal/journal.ts';
 import type { NewId } from '../ids.ts';
 import { limits } from '../limits.ts';
 import { goOn } from './go-on.ts';
+import type { Conversation } from './ports.ts';
 import { hashPrompt, promptText, type Replay } from './settle.ts';
 import type { Transcript } from './transcript.ts';
 
@@ -31,26 +32,6 @@ export interface ConversationOptions {
   /** The agent went over to another mode by itself: it begins with that one when it comes back. */
   modeChanged: (mode: string) => void;
   log: (fields: Record<string, unknown>, message: string) => void;
-}
-
-/** What the agent says becomes entries of the journal, and what people say reaches the agent. One at a time has the agent's process. */
-export interface Conversation {
-  readonly events: AgentEvents;
-  /** While set, the agent's updates are a replay and no events. */
-  replay: Replay | null;
-  /** What an open turn is to be given next, after a settlement. */
-  next: 'again' | 'go-on' | 'remind' | null;
-  readonly put: (...items: NewItem[]) => void;
-  readonly notice: (code: string, text: string) => void;
-  /** Gives the current turn to the agent and sees it to its end. */
-  deliver(agent: Agent, sessionId: string): Promise<void>;
-  /** Stops the running turn. True: the agent was told and has not answered in time: end its process. */
-  cancel(agent: Agent | null, turnId: string): Promise<boolean>;
-  decide(approvalId: string, optionId: string): void;
-  /** The agent is no more: nothing of it is open any longer. */
-  closeOpen(): void;
-  endTurn(turnId: string, payload: Record<string, unknown>, raw?: string): void;
-  setMode(mode: string): void;
 }
 
 export function createConversation(options: ConversationOptions): Conversation {

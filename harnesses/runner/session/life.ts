@@ -8,7 +8,7 @@ import type { NewId } from '../ids.ts';
 import type { Journal } from '../journal/journal.ts';
 import { limits } from '../limits.ts';
 import { bringUp } from './bring-up.ts';
-import type { Conversation } from './conversation.ts';
+import type { Conversation } from './ports.ts';
 import { launch, valuesOf, writeHarnessFiles, type Values } from './harness.ts';
 import type { SessionEvent } from './state.ts';
 import type { Transcript } from './transcript.ts';

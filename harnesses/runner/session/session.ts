@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { SessionSpec } from '@berth/contract/link';
-import { agentdVersion, type ProcessView } from '../../agentd/protocol.ts';
+import type { ProcessView } from '../../agentd/protocol.ts';
 import { createDoor } from '../agentd/door.ts';
+import { outdated } from '../agentd/foreigners.ts';
 import { DoorError } from '../agentd/ports.ts';
 import type { Clock } from '../clock.ts';
 import { createBase, Refusal, type Base, type Place } from '../git/base.ts';
@@ -76,7 +77,11 @@ export async function createSession(options: {
   const door = await createDoor({
     socketDir: spec.socketDir,
     owner: { uid: spec.hostUid, gid: spec.hostGid },
-    events: { here, gone: () => tell({ kind: 'gone' }), foreign },
+    events: {
+      here,
+      gone: () => tell({ kind: 'gone' }),
+      foreign: (version) => put(outdated(spec.generation, version)),
+    },
     log,
   });
   const terminals = createTerminals({
@@ -114,10 +119,6 @@ export async function createSession(options: {
   const changes = watchChanges({ base: () => base, journal, put, log });
   // What an earlier runner left open has nobody behind it any more.
   conversation.closeOpen();
-  if (journal.damaged) {
-    const detail = 'The journal on disk was damaged: events may be missing before this one.';
-    put({ kind: 'error', payload: { code: 'journal-damaged', detail } });
-  }
   if (journal.ledger.holder === 'terminal') tell({ kind: 'hold', why: 'terminal' });
 
   function here(orphans: ProcessView[]): void {
@@ -138,13 +139,6 @@ export async function createSession(options: {
     }
     terminals.adopted();
     tell({ kind: 'here' });
-  }
-
-  function foreign(version: number | null): void {
-    const { generation } = spec;
-    const theirs = version === null ? 'an older version' : `version ${String(version)}`;
-    const detail = `The sandbox was started by another version of Berth (its agentd speaks ${theirs}, this runner ${String(agentdVersion)}): it is started again, its files are kept.`;
-    put({ kind: 'sandbox.outdated', payload: { generation, detail } });
   }
 
   function tellHolder(holder: 'chat' | 'terminal'): void {
@@ -202,11 +196,9 @@ export async function createSession(options: {
   async function perform(action: Exclude<Action, 'wait'>): Promise<void> {
     switch (action) {
       case 'prepare-workspace':
-        await prepare();
-        return;
+        return prepare();
       case 'stop-agent':
-        await life.stop();
-        return;
+        return life.stop();
       case 'start-agent':
         if (place) await life.start(place, secrets);
         else tell({ kind: 'workspace', is: 'unseen' });
@@ -317,8 +309,6 @@ export async function createSession(options: {
     async [Symbol.asyncDispose]() {
       if (closed) return;
       closed = true;
-      // Nobody of ours listens to the agent any more: what it had open is over, also when no other sandbox ever comes.
-      conversation.closeOpen();
       changes.close();
       wake();
       terminals.close();
