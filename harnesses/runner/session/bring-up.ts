@@ -9,7 +9,7 @@ import { currentTurn, type TurnRecord } from '../journal/ledger.ts';
 import type { Journal } from '../journal/journal.ts';
 import { limits } from '../limits.ts';
 import type { Conversation } from './ports.ts';
-import { judge, Replay, settlement, type Verdict } from './settle.ts';
+import { judge, Replay, settlement, wordsBesideMore, type Verdict } from './settle.ts';
 import type { Transcript } from './transcript.ts';
 
 /** The conversation's title is Berth's affair; to the agent it has one. */
@@ -102,7 +102,10 @@ export async function bringUp(options: {
       const loaded = await agent.reopen('load', id, cwd, timeouts.loadMs);
       if (quietMs !== undefined) await standsStill(agent, replay, quietMs, timeouts.loadMs);
       const open = openTurn();
-      if (open) settle(open.turnId, open.turn, judge(journal.ledger.delivered, replay.messages));
+      if (open) {
+        const words = open.turn.goOns > 0 ? undefined : wordsBesideMore(open.turn.prompt);
+        settle(open.turnId, open.turn, judge(journal.ledger.delivered, replay.messages, words));
+      }
       journal.note({ kind: 'replayed', hashes: replay.hashes() });
       return loaded;
     } finally {

@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest';
-import { hashText, judge, Replay, settlement, type Settlement, type Verdict } from './settle.ts';
+import {
+  hashText,
+  judge,
+  Replay,
+  settlement,
+  wordsBesideMore,
+  type Settlement,
+  type Verdict,
+} from './settle.ts';
 
 const h = (...texts: string[]) => texts.map(hashText);
 test.each<[string, string[], string[][], 'present' | 'absent' | 'unknown']>([
@@ -22,6 +30,22 @@ test.each<[string, string[], string[][], 'present' | 'absent' | 'unknown']>([
   ['nothing was ever delivered', [], [['a']], 'unknown'],
 ])('%s', (_name, delivered, messages, verdict) => {
   expect(judge(delivered, messages)).toBe(verdict);
+});
+
+test.each<[string, string, string[][], 'present' | 'absent' | 'unknown']>([
+  ['as it was given', 'see', [['a'], ['see']], 'present'],
+  ['with the image behind it', 'see', [['a'], ['see[Image: image/png]']], 'present'],
+  ['with the file behind it, in the same message', 'see', [['a', 'see @b\n---\nb']], 'present'],
+  ['an image alone, as something', '', [['a'], ['[Image: image/png]']], 'unknown'],
+  ['something else came last', 'see', [['a'], ['[a tool answered]']], 'unknown'],
+  ['nothing came after what was before', 'see', [['x'], ['a']], 'absent'],
+])('a prompt that is more than words: %s', (_name, words, messages, verdict) => {
+  expect(judge(h('a', words), messages, words)).toBe(verdict);
+});
+test('the words of a prompt that is more than words', () => {
+  const text = { type: 'text' as const, text: ' see ' };
+  expect(wordsBesideMore([text])).toBeUndefined();
+  expect(wordsBesideMore([text, { type: 'image', mimeType: 'image/png', data: '' }])).toBe('see');
 });
 
 const turn = { cancelled: false, arrived: false, goOns: 0 };

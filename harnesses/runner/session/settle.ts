@@ -9,6 +9,9 @@ export const hashText = (text: string): string =>
   createHash('sha256').update(normal(text)).digest('hex');
 export const promptText = (prompt: readonly ContentBlock[]): string =>
   prompt.map((block) => (block.type === 'text' ? block.text : '')).join('');
+/** The words of a prompt that holds more than words; agents replay such a prompt with words of their own behind them. */
+export const wordsBesideMore = (prompt: readonly ContentBlock[]): string | undefined =>
+  prompt.some((block) => block.type !== 'text') ? normal(promptText(prompt)) : undefined;
 export const hashPrompt = (prompt: readonly ContentBlock[]): string => hashText(promptText(prompt));
 
 /** The user messages of a replay: each a list of its text chunks. */
@@ -75,19 +78,28 @@ export function settlement(
 
 /**
  * Did the agent take our last message in before it died? `delivered`: hashes of all user messages that we gave to this agent session, the
- * last being the one in question. Two messages in a row may be replayed as one, and one prompt as several chunks.
+ * last being the one in question. Two messages in a row may be replayed as one, and one prompt as several chunks. `words`: the last holds an image or a
+ * file beside them, and so may be replayed as something that only begins with them.
  */
 export function judge(
   delivered: readonly string[],
   messages: readonly (readonly string[])[],
+  words?: string,
 ): 'present' | 'absent' | 'unknown' {
   const wanted = delivered.at(-1);
   if (wanted === undefined) return 'unknown';
   const known = new Set(delivered);
-  const recognised = messages.flatMap((chunks) => recognise(chunks, known));
+  const read = messages.map((chunks) => recognise(chunks, known));
+  const recognised = read.flatMap(({ found }) => found);
   const times = (list: readonly string[]): number => list.filter((hash) => hash === wanted).length;
   const missing = times(delivered) - times(recognised);
   if (missing <= 0) return 'present';
+  if (words !== undefined) {
+    const last = read.findLastIndex(({ found }) => found.length > 0);
+    const strange = read.slice(Math.max(last, 0)).flatMap(({ rest }) => rest);
+    if (words !== '' && strange.some((text) => normal(text).startsWith(words))) return 'present';
+    if (strange.length > 0) return 'unknown';
+  }
   if (missing > 1) return 'unknown'; // the same text was sent more often: the agent has dropped some of its past
   const before = delivered.at(-2);
   if (before === undefined) return messages.length === 0 ? 'absent' : 'unknown';
@@ -96,17 +108,22 @@ export function judge(
   return recognised.length === 0 && messages.length === delivered.length - 1 ? 'absent' : 'unknown';
 }
 
-/** Hashes of ours that stand in one replayed message, in order. */
-function recognise(chunks: readonly string[], known: ReadonlySet<string>): string[] {
+/** Hashes of ours that stand in one replayed message, in order; and what comes behind the last of them. */
+function recognise(
+  chunks: readonly string[],
+  known: ReadonlySet<string>,
+): { found: string[]; rest: readonly string[] } {
   const found: string[] = [];
+  let rest = chunks;
   for (let from = 0; from < chunks.length; from++) {
     for (let to = chunks.length; to > from; to--) {
       const hash = hashText(chunks.slice(from, to).join(''));
       if (!known.has(hash)) continue;
       found.push(hash);
+      rest = chunks.slice(to);
       from = to - 1;
       break;
     }
   }
-  return found;
+  return { found, rest };
 }
