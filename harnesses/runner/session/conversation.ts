@@ -29,13 +29,11 @@ export interface ConversationOptions {
   spec: () => SessionSpec;
   newId: NewId;
   transcript: Transcript;
-  /** The agent went over to another mode by itself: it begins with that one when it comes back. */
-  modeChanged: (mode: string) => void;
   log: (fields: Record<string, unknown>, message: string) => void;
 }
 
 export function createConversation(options: ConversationOptions): Conversation {
-  const { journal, spec, newId, transcript, modeChanged, log } = options;
+  const { journal, spec, newId, transcript, log } = options;
   let normaliser = emptyNormaliser(spec().mode);
   let replay: Replay | null = null;
   let next: Conversation['next'] = null;
@@ -85,7 +83,6 @@ export function createConversation(options: ConversationOptions): Conversation {
     }
     try {
       const done = normalise(normaliser, change, context(raw));
-      if (done.state.mode !== normaliser.mode) modeChanged(done.state.mode);
       normaliser = done.state;
       put(...done.items);
     } catch (error) {
@@ -260,6 +257,9 @@ export function createConversation(options: ConversationOptions): Conversation {
 
   return {
     events,
+    get mode() {
+      return normaliser.mode;
+    },
     get replay() {
       return replay;
     },

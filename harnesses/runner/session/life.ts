@@ -65,7 +65,7 @@ export function createLife(options: {
   };
 
   async function start(place: Place, secrets: Values): Promise<void> {
-    const spec = options.spec();
+    const spec = { ...options.spec(), mode: conversation.mode };
     const { harness } = spec;
     if (options.deaths() > 1) await new Promise((resolve) => setTimeout(resolve, limits.respawnMs));
     if (announce) phase('agent-starting', `${harness.title} ${harness.version}`);

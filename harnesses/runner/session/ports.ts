@@ -34,6 +34,8 @@ export interface Session extends AsyncDisposable {
 /** What the agent says becomes entries of the journal, and what people say reaches the agent. One at a time has the agent's process. */
 export interface Conversation {
   readonly events: AgentEvents;
+  /** Berth's name of it. An agent may go over to another by itself, and begins with that one when it comes back. */
+  readonly mode: string;
   /** While set, the agent's updates are a replay and no events. */
   replay: Replay | null;
   /** What an open turn is to be given next, after a settlement. */

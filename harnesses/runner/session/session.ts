@@ -44,16 +44,7 @@ export async function createSession(options: {
   const transcript = createTranscript(join(dir, 'transcript.ndjson'), (error) =>
     log({ error: String(error) }, 'transcript could not be written'),
   );
-  const conversation = createConversation({
-    journal,
-    spec: () => spec,
-    newId,
-    transcript,
-    modeChanged: (mode) => {
-      if (Object.hasOwn(spec.harness.modes, mode)) spec = { ...spec, mode };
-    },
-    log,
-  });
+  const conversation = createConversation({ journal, spec: () => spec, newId, transcript, log });
   const { put, notice } = conversation;
 
   const wake = (): void => wakers.splice(0).forEach((resolve) => resolve());
@@ -92,11 +83,9 @@ export async function createSession(options: {
     launch: () => {
       if (!place) throw new Refusal('sandbox-away', 'The sandbox is not there.');
       const id = journal.ledger.agentSessionId ?? '';
-      const { terminal } = spec.harness;
-      return {
-        ...launch(spec, 'terminal', valuesOf(spec, place, secrets, id)),
-        kind: terminal.kind,
-      };
+      const now = { ...spec, mode: conversation.mode };
+      const started = launch(now, 'terminal', valuesOf(now, place, secrets, id));
+      return { ...started, kind: spec.harness.terminal.kind };
     },
     handOver,
     handedBack: () => {
