@@ -15,7 +15,9 @@ const pages = [
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
   ...readdirSync(join(root, 'docs/adr')).map((name) => `docs/adr/${name}`),
-  ...['codex', 'opencode', 'rehearsal'].map((name) => `harnesses/${name}/README.md`),
+  ...readdirSync(join(root, 'harnesses'))
+    .filter((name) => existsSync(join(root, 'harnesses', name, 'README.md')))
+    .map((name) => `harnesses/${name}/README.md`),
 ].map((path) => [path, readFileSync(join(root, path), 'utf8')] as const);
 
 /** Every `berth …` in code: the words up to where the shell, a comment or the span ends. */

@@ -1,6 +1,6 @@
 /**
- * POST /sessions with a prompt → the first text of the model at a channel reader, with opencode and Codex in a local sandbox, their model a
- * scripted one behind Berth's gateway. Beside it, taking turns in the same run: the same walls and the same agent started bare, spoken to over ACP,
+ * POST /sessions with a prompt → the first text of the model at a channel reader, with every agent that needs a model, in a local sandbox, its
+ * model a scripted one behind Berth's gateway. Beside it, taking turns in the same run: the same walls and the same agent started bare, spoken to over ACP,
  * its model asked directly.
  *
  *   node bench/agents.ts [--n=8]
@@ -63,6 +63,7 @@ function bareLaunch(record: HarnessRecord): BareLaunch {
     agents: `${inside.agents}/${record.id}`,
     node: `${inside.node}/bin/node`,
     mode: 'auto',
+    acpMode: record.modes['auto']?.acpMode ?? 'auto',
     instructions: '',
     agentSessionId: '',
     'secret:server': randomUUID(),
@@ -114,7 +115,7 @@ async function throughBerth(agentId: string): Promise<number> {
 
 const rows: Row[] = [];
 const more: Record<string, { berth: Summary; bare: Summary; ratio: Summary }> = {};
-for (const id of ['opencode', 'codex']) {
+for (const { id } of (await harnesses.list()).filter(({ needsModel }) => needsModel)) {
   const record = harnesses.record(id);
   const prepared = await harnesses.prepare(id, async () => undefined, AbortSignal.timeout(300_000));
   const agentDir = publish(prepared.hostPath, '/var/lib/berth/s/opt');

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Event, Session, Turn } from '@berth/contract';
-import { dataDirWithHarnesses } from './support/agent-data.ts';
-import { startBerth, until, type Berth } from './support/berth.ts';
-import { litellmMissing, startLiteLlm, type LiteLlm } from './support/litellm.ts';
-import { startModelServer, type ModelServer } from './support/model-server.ts';
+import { until, type Berth } from './support/berth.ts';
+import { litellmMissing, type LiteLlm } from './support/litellm.ts';
+import type { ModelServer } from './support/model-server.ts';
+import { realAgents, startForRealAgents } from './support/real-agents.ts';
 import { follow, idle, replay, say, text, waiting } from './support/talk.ts';
 import { openShell, screenShows } from './support/terminal.ts';
 
@@ -19,31 +19,18 @@ import { openShell, screenShows } from './support/terminal.ts';
 const missing = litellmMissing();
 if (missing !== null) console.error(`agents.e2e: left out: ${missing}`);
 
-const harnesses = [
-  // What an agent's process is called, so that it can be killed from a shell in its sandbox.
-  { id: 'opencode', process: 'opencode acp', rejected: 'done', handsOver: false },
-  { id: 'codex', process: 'codex-acp', rejected: 'cancelled', handsOver: true },
-] as const;
-
 describe.skipIf(missing !== null)('real agents', () => {
   let model: ModelServer;
   let litellm: LiteLlm;
   let berth: Berth;
   let cached: (harness: string) => boolean;
+  let env: Record<string, string>;
   // Also when only a part of it came up.
   const scope = new AsyncDisposableStack();
-  const env: Record<string, string> = {};
   const sessions = new Map<string, string>();
 
   beforeAll(async () => {
-    model = scope.use(await startModelServer());
-    litellm = scope.use(await startLiteLlm({ upstream: model.url }));
-    const data = await dataDirWithHarnesses();
-    cached = data.cached;
-    Object.assign(env, data.env);
-    env['LITELLM_GATEWAY_URL'] = litellm.url;
-    env['LITELLM_API_KEY'] = litellm.key;
-    berth = scope.use(await startBerth({ dataDir: data.dataDir, env }));
+    ({ model, litellm, berth, cached, env } = await startForRealAgents(scope));
   });
   afterAll(() => scope.disposeAsync());
 
@@ -84,11 +71,16 @@ describe.skipIf(missing !== null)('real agents', () => {
     return reader;
   }
 
-  describe.each(harnesses)('$id', ({ id, process: processName, rejected, handsOver }) => {
+  describe.each(realAgents)('$id', (kind) => {
+    const { id, process: processName, upstream, rejected, handsOver } = kind;
     let session: Session;
     let folder: string;
+    let asked = 0;
+    /** What the upstream was asked for on behalf of this harness. */
+    const requests = (): ModelServer['requests'] => model.requests.slice(asked);
 
     beforeAll(async () => {
+      asked = model.requests.length;
       folder = await mkdtemp(join(tmpdir(), 'berth-folder-'));
       await writeFile(join(folder, 'README.md'), 'old\n');
     });
@@ -98,7 +90,7 @@ describe.skipIf(missing !== null)('real agents', () => {
       const agent = await berth.client.agents.create({
         name: id,
         harness: id,
-        model: 'scripted',
+        model: kind.model,
         mode: 'ask',
       });
       session = await berth.client.sessions.create({ agentId: agent.id, awaitArchive: true });
@@ -147,11 +139,12 @@ describe.skipIf(missing !== null)('real agents', () => {
     });
 
     test('what the upstream sees: the model, the session, and nothing of the agent’s key', () => {
-      const asked = model.requests.filter(({ body }) => body['model'] === 'gpt-4o');
-      expect(asked.length).toBeGreaterThan(0);
-      for (const { headers } of asked)
-        expect(headers.authorization).toBe('Bearer key-of-the-upstream');
-      expect(model.requests.map(({ body }) => body['model'])).toEqual(asked.map(() => 'gpt-4o'));
+      expect(requests().length).toBeGreaterThan(0);
+      for (const { headers, body } of requests()) {
+        const key = headers['x-api-key'] ?? headers.authorization?.replace('Bearer ', '');
+        expect(key).toBe('key-of-the-upstream');
+        expect(body['model']).toBe(upstream);
+      }
     });
 
     test('an edit asks: allowed, it is made; denied, it is not', async () => {
@@ -196,7 +189,7 @@ describe.skipIf(missing !== null)('real agents', () => {
       await shell.end();
       const seen = notices(await replay(berth, session.id), 'model-not-allowed');
       expect(seen).toHaveLength(1);
-      expect(model.requests.every(({ body }) => body['model'] === 'gpt-4o')).toBe(true);
+      expect(requests().every(({ body }) => body['model'] === upstream)).toBe(true);
     });
 
     test('cancelled in mid-stream; the next prompt works', async () => {

@@ -3,8 +3,8 @@ import * as z from 'zod/mini';
 /**
  * `harnesses/<id>/harness.json`: how one kind of coding agent runs. Texts may hold `${…}` variables, filled by the runner when it starts
  * the agent: `${model}`, `${modelUrl}` (loopback base URL of the model port, no path), `${workspace}`, `${home}`, `${agents}` (the folder in
- * which this harness is installed), `${node}` (Node's binary), `${agentSessionId}`, `${mode}`, `${instructions}` (empty when there are none),
- * `${secret:<name>}` (random, per sandbox). `${json:model}` is the same text, safe inside a JSON or TOML string.
+ * which this harness is installed), `${node}` (Node's binary), `${agentSessionId}`, `${mode}` (Berth's name), `${acpMode}` (the agent's), `${instructions}` (empty when
+ * there are none), `${secret:<name>}` (random, per sandbox). `${json:model}` is the same text, safe inside a JSON or TOML string.
  */
 const argv = z.array(z.string()).check(z.minLength(1));
 const environment = z.record(z.string(), z.string());

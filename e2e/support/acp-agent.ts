@@ -34,6 +34,7 @@ const valuesOf = (place: Place): Record<string, string> => ({
   agents: place.agents,
   node: process.execPath,
   mode: place.mode,
+  acpMode: place.record.modes[place.mode]?.acpMode ?? place.mode,
   instructions: '',
   agentSessionId: '',
   'secret:server': 'a-secret-of-this-test',

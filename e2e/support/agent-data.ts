@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, symlink } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { testCache } from '../../scripts/litellm.mjs';
@@ -16,9 +16,7 @@ export async function dataDirWithHarnesses(): Promise<{
 }> {
   const harnesses = join(testCache(), 'harnesses');
   await mkdir(harnesses, { recursive: true });
-  const before = new Set(
-    ['opencode', 'codex'].filter((harness) => existsSync(join(harnesses, harness))),
-  );
+  const before = new Set(await readdir(harnesses));
   const dataDir = await mkdtemp(join(tmpdir(), 'berth-e2e-'));
   await symlink(harnesses, join(dataDir, 'harnesses'));
   return { dataDir, cached: (harness) => before.has(harness), env: registry() };

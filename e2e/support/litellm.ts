@@ -21,10 +21,16 @@ const startMs = 120_000;
 const key = 'sk-master-of-this-test';
 
 /**
- * `models`: a name → the name that the upstream is asked for. The upstream's names must be known to LiteLLM's price list: for others it calls
- * without `stream` and makes the pieces up itself.
+ * `models`: a name → the name that the upstream is asked for, behind the kind of upstream. The upstream's names must be known to LiteLLM's price
+ * list: for others it calls without `stream` and makes the pieces up itself.
  */
-const usual = { scripted: 'gpt-4o', second: 'gpt-4o-mini', 'fault-500': 'fault-500' };
+const usual = {
+  scripted: 'openai/gpt-4o',
+  second: 'openai/gpt-4o-mini',
+  'scripted-claude': 'anthropic/claude-sonnet-4-5',
+  'second-claude': 'anthropic/claude-haiku-4-5',
+  'fault-500': 'openai/fault-500',
+};
 
 export async function startLiteLlm(options: {
   upstream: string;
@@ -101,8 +107,9 @@ function configuration(upstream: string, models: Record<string, string>): unknow
     model_list: Object.entries(models).map(([name, model]) => ({
       model_name: name,
       litellm_params: {
-        model: `openai/${model}`,
-        api_base: `${upstream}/v1`,
+        model,
+        // Each kind of client has its own idea of where the version stands.
+        api_base: model.startsWith('anthropic/') ? upstream : `${upstream}/v1`,
         api_key: 'key-of-the-upstream',
       },
     })),

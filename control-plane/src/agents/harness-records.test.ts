@@ -81,7 +81,16 @@ test.each([
   ['npm error code EINTEGRITY\n', 'integrity'],
   ['npm error code ENOSPC\n', 'disk is full'],
   ['npm error code E403\n', 'refused us (E403)'],
-  ['npm error code E404\n', 'does not have'],
+  ['npm error code E404\n', 'does not have a package of it'],
+  [
+    'npm error code ETARGET\nnpm error notarget No matching version found for @a/b@1.2.3.\n',
+    'does not have @a/b@1.2.3. It was withdrawn',
+  ],
+  ["npm error code E404\nnpm error 404  'b@1.2.3' is not in this registry.\n", 'have b@1.2.3.'],
+  [
+    'npm error code E404\nnpm error 404 Not Found - GET http://r/b/-/b-1.2.3.tgz - not found\n',
+    'have b-1.2.3.',
+  ],
   ['npm error code SELF_SIGNED_CERT_IN_CHAIN\nnpm error errno SELF…', 'does not trust'],
   ['npm error code UNABLE_TO_VERIFY_LEAF_SIGNATURE\n', 'NODE_EXTRA_CA_CERTS'],
   ['npm error code EWHAT\nnpm error the thing broke\n', 'npm failed: the thing broke'],

@@ -11,7 +11,15 @@ import { systemClock } from '../clock.ts';
 import { createHarnesses } from './harnesses.ts';
 
 /** A registry with one package, `thing` 1.0.0, whose install script must never run. */
-async function world(options: { integrity?: string; bin?: string; hang?: boolean } = {}) {
+async function world(
+  options: {
+    integrity?: string;
+    bin?: string;
+    hang?: boolean;
+    /** What the registry no longer has. */
+    gone?: 'package' | 'version' | 'tarball';
+  } = {},
+) {
   const dir = await mkdtemp(join(tmpdir(), 'berth-install-'));
   const source = join(dir, 'package');
   await mkdir(join(source, 'bin'), { recursive: true });
@@ -29,18 +37,24 @@ async function world(options: { integrity?: string; bin?: string; hang?: boolean
   let tarballs = 0;
   const server = createServer((request, response) => {
     const url = request.url ?? '';
+    if (options.gone === 'package' || (options.gone === 'tarball' && url.endsWith('.tgz'))) {
+      response.writeHead(404, { 'content-type': 'application/json' });
+      response.end('{"error":"Not found"}');
+      return;
+    }
     if (url.endsWith('.tgz')) {
       tarballs += 1;
       if (options.hang !== true) response.end(tarball);
       return;
     }
     const at = `${base}/thing/-/thing-1.0.0.tgz`;
+    const has = options.gone === 'version' ? '2.0.0' : '1.0.0';
     response.setHeader('content-type', 'application/json');
     response.end(
       JSON.stringify({
         name: 'thing',
-        'dist-tags': { latest: '1.0.0' },
-        versions: { '1.0.0': { ...manifest, dist: { tarball: at, integrity } } },
+        'dist-tags': { latest: has },
+        versions: { [has]: { ...manifest, version: has, dist: { tarball: at, integrity } } },
       }),
     );
   });
@@ -184,6 +198,20 @@ test('no registry: one sentence that says what to do', async () => {
   all.stop();
   await expect(all.harnesses.prepare('thing', silent, never)).rejects.toThrow(
     /^Thing 1\.0\.0 was not installed: the npm registry cannot be reached\. .*connect to the network/,
+  );
+  expect(all.left()).toEqual([]);
+});
+
+test.each([
+  ['package', 'thing'],
+  ['version', 'thing@1.0.0'],
+  ['tarball', 'thing-1.0.0'],
+] as const)('the registry no longer has the %s: one sentence names it', async (gone, name) => {
+  await using all = await world({ gone });
+  await expect(all.harnesses.prepare('thing', silent, never)).rejects.toThrow(
+    new RegExp(
+      `^Thing 1\\.0\\.0 was not installed: the npm registry does not have ${name}\\S*\\. It was withdrawn, .*: update Berth, or name one that has it\\.$`,
+    ),
   );
   expect(all.left()).toEqual([]);
 });

@@ -86,6 +86,13 @@ const unreachable =
 
 const untrusted = /\b(SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|CERT_)\w*/;
 
+/** Which package, at which version, npm did not find. */
+const absent = (output: string): string =>
+  /No matching version found for (\S+?)\.?$/m.exec(output)?.[1] ??
+  /404 +(?:The requested resource )?'([^']+)'/.exec(output)?.[1] ??
+  /404 Not Found - GET \S+\/([^/\s]+)\.tgz/.exec(output)?.[1] ??
+  'a package of it';
+
 /** npm's many lines as one sentence that says what to do. */
 export function explain(what: string, output: string): string {
   const code = /npm error code (\S+)/.exec(output)?.[1] ?? '';
@@ -96,7 +103,7 @@ export function explain(what: string, output: string): string {
   if (code === 'E401' || code === 'E403')
     return `${what} was not installed: the npm registry refused us (${code}). Check the registry in ~/.npmrc.`;
   if (code === 'E404' || code === 'ETARGET')
-    return `${what} was not installed: the npm registry does not have a package of it. Check which registry ~/.npmrc names.`;
+    return `${what} was not installed: the npm registry does not have ${absent(output)}. It was withdrawn, or ~/.npmrc names a registry without it: update Berth, or name one that has it.`;
   if (unreachable.test(code) || unreachable.test(output))
     return `${what} was not installed: the npm registry cannot be reached. It is fetched once, at its first use: connect to the network (or set HTTPS_PROXY), then start the session again.`;
   if (untrusted.test(output))

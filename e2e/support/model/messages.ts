@@ -1,4 +1,4 @@
-import { imagesOf, list, textOf, type Answer, type Json } from './mind.ts';
+import { imagesOf, isObject, list, textOf, type Answer, type Json } from './mind.ts';
 import { nextCall, speak, type Protocol, type Send } from './protocol.ts';
 
 // Of a hundred tokens forty come out of the cache; Anthropic counts those beside `input_tokens`.
@@ -36,6 +36,10 @@ async function block(
   say({ type: 'content_block_stop', index });
 }
 
+/** What Claude Code tells the model by itself, in the midst of what a person wrote. */
+const ownNotes =
+  /(<system-reminder>[\s\S]*?<\/system-reminder>|\[Request interrupted by user[^\]]*\])\s*/g;
+
 /** Messages, as Claude Code speaks it. */
 export const messages: Protocol = {
   takes: (path) => path.endsWith('/v1/messages'),
@@ -49,11 +53,12 @@ export const messages: Protocol = {
         };
       return {
         role: role === 'user' ? 'user' : 'other',
-        text: textOf(content),
+        text: textOf(content).replace(ownNotes, ''),
         images: imagesOf(content, 'image'),
       };
     }),
     tools: list(body['tools']).map((tool) => String(tool['name'])),
+    json: isObject(body['output_config']) && isObject(body['output_config']['format']),
   }),
   whole(answer) {
     const call = nextCall();

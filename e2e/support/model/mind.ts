@@ -25,6 +25,8 @@ export interface Message {
 export interface Asked {
   messages: Message[];
   tools: string[];
+  /** The answer must be JSON. */
+  json?: boolean;
 }
 
 export type Json = Record<string, unknown>;
@@ -86,7 +88,7 @@ const text = (whole: string, everyMs = 0, hang = false): Answer => ({
 /** Pure: what to answer. */
 export function decide(asked: Asked): Answer {
   const { messages, tools } = asked;
-  if (tools.length === 0) return text('A title');
+  if (tools.length === 0) return text(asked.json === true ? '{"title":"A title"}' : 'A title');
   const lastUser = messages.findLastIndex((message) => message.role === 'user');
   const result = messages.slice(lastUser + 1).find((message) => message.role === 'tool');
   if (result !== undefined) return text(`Done: ${result.text}`);

@@ -81,6 +81,19 @@ describe('texts', () => {
     expect(short(lines)).toEqual(expected);
   });
 
+  test('a title that comes in the middle of a turn cuts no text', () => {
+    const lines = [
+      chunk('a'),
+      line({ sessionUpdate: 'session_info_update', title: 'T' }),
+      chunk('b'),
+    ];
+    expect(run(lines, 'turn').map(({ kind }) => kind)).toEqual([
+      'message.delta',
+      'message.delta',
+      'message.end',
+    ]);
+  });
+
   test('a long text becomes pieces, the raw line stands at the last', () => {
     const text = `${'x'.repeat(65_535)}\u{1f600}${'y'.repeat(70_000)}`;
     const items = run([chunk(text)], 'turn').filter(({ kind }) => kind === 'message.delta');

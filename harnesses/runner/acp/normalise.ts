@@ -130,9 +130,9 @@ export function normalise(state: Normaliser, update: SessionUpdate, context: Con
     }
     case 'current_mode_update':
       return changeMode(state, update.currentModeId, context);
-    // An agent says it when something outside a turn is over; its title is ours to give.
+    // An agent says it when something outside a turn is over. In a turn it is a title, which is ours to give, and may come between two chunks.
     case 'session_info_update':
-      return endText(state, context);
+      return context.turnId === undefined ? endText(state, context) : { state, items: [] };
     case 'notice': {
       const text = [update.title, (update as { message?: unknown }).message]
         .filter((part) => typeof part === 'string' && part !== '')

@@ -29,7 +29,7 @@ export async function secretsFor(record: SessionSpec['harness'], path: string): 
 }
 
 export function valuesOf(
-  spec: Pick<SessionSpec, 'model' | 'mode' | 'agentsDir' | 'instructions'>,
+  spec: Pick<SessionSpec, 'harness' | 'model' | 'mode' | 'agentsDir' | 'instructions'>,
   place: Place,
   secrets: Values,
   agentSessionId: string,
@@ -43,6 +43,7 @@ export function valuesOf(
     agents: spec.agentsDir,
     node: place.node,
     mode: spec.mode,
+    acpMode: spec.harness.modes[spec.mode]?.acpMode ?? spec.mode,
     instructions: spec.instructions ?? '',
     agentSessionId,
   };
