@@ -51,10 +51,7 @@ export async function createRunner(options: {
   // Journals may have something to say before there is a link.
   const wire: { link?: Link } = {};
 
-  async function target(): Promise<LinkTarget | null> {
-    last = await options.target();
-    return last;
-  }
+  const target = async (): Promise<LinkTarget | null> => (last = await options.target());
   const send = (frame: RunnerFrame, taken?: () => void): boolean =>
     wire.link?.send(frame, taken) ?? false;
 

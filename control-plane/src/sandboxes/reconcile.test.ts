@@ -115,6 +115,36 @@ test('one that died is told as lost, with its log, and comes back by itself', as
   expect(phases.find((report) => report.phase === 'lost')?.logs).toEqual(['last words']);
 });
 
+test.each(['looking', 'telling'])(
+  '%s that fails says nothing of a sandbox that runs: its runner keeps it',
+  async (what) => {
+    let faults = 0;
+    const { want, until, told, driver, reconciler } = world();
+    want('running');
+    await until(note);
+    const before = told.length;
+    const wrong = () => {
+      faults += 1;
+      throw new Error('too many open files');
+    };
+    const { get } = driver;
+    if (what === 'looking') driver.get = async () => wrong();
+    else told.at = wrong; // what \`running\` asks first
+    for (let times = 0; times < 5; times++) {
+      reconciler.hint('s');
+      await expect.poll(() => faults, { timeout: 5000, interval: 2 }).toBeGreaterThan(times);
+    }
+    driver.get = get;
+    Reflect.deleteProperty(told, 'at');
+    expect(told.slice(before)).toEqual([]);
+    expect(driver.calls).toEqual(['ensure s']);
+    // Its twin: what cannot be made is told.
+    driver.kill('s', 'killed');
+    driver.failNext('no room');
+    await until('failed: no room');
+  },
+);
+
 test('one that dies again and again is started with a pause, each time told', async () => {
   const pauses: number[] = [];
   const { want, until, driver } = world({

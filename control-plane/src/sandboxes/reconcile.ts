@@ -46,6 +46,18 @@ interface Memory {
   toldNotes: Set<string>;
 }
 
+/** What was done to a sandbox failed, with one sentence for a person. */
+class MakingFault extends Error {}
+async function making<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    // Postgres is away: that is nobody's failure.
+    if (error instanceof Problem && error.code === 'not-ready') throw error;
+    throw new MakingFault(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
 /** Makes the world match the intents. One loop per session; a hint only says "look again". */
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { driver, intents, reports, clock, logger } = options;
@@ -112,13 +124,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     } catch (error) {
       if (signal.aborted) return;
       logger.warn({ sessionId, err: error }, 'sandbox step failed');
-      // Postgres is away: nothing is known to be wrong with the sandbox, so nothing is said of it.
-      if (error instanceof Problem && error.code === 'not-ready') {
+      // Looking or telling failed: nothing is known to be wrong with the sandbox. To say that it failed would take its runner away from it.
+      if (!(error instanceof MakingFault)) {
         waitBeforeNext(sessionId, memory);
         return;
       }
       try {
-        await failed(sessionId, memory, error instanceof Error ? error.message : String(error));
+        await failed(sessionId, memory, error.message);
       } catch (reason) {
         logger.error({ sessionId, err: reason }, 'failure could not be told');
       }
@@ -184,13 +196,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         await phase(sessionId, memory, { phase: 'suspending' });
         if (next.quiesce) await quiesce(sessionId, signal);
         running.delete(sessionId);
-        await gate(() => driver.suspend(sessionId, signal));
+        await making(() => gate(() => driver.suspend(sessionId, signal)));
         await phase(sessionId, memory, { phase: 'suspended' });
         return;
       case 'remove':
         if (intent === null) logger.warn({ sessionId }, 'sandbox of no session removed');
         running.delete(sessionId);
-        await gate(() => driver.remove(sessionId, signal));
+        await making(() => gate(() => driver.remove(sessionId, signal)));
         if (intent === null) memories.delete(sessionId);
         else await gone(sessionId, memory);
     }
@@ -248,11 +260,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     // What is told need not be waited for: it is told in order, and a failure to tell ends the step as any other.
     const [, spec] = await Promise.all([
       phase(sessionId, memory, { phase: why === 'create' ? 'creating' : 'waking' }),
-      intents.spec(intent, (report) => phase(sessionId, memory, report), signal),
+      making(() => intents.spec(intent, (report) => phase(sessionId, memory, report), signal)),
     ]);
     const [, sandbox] = await Promise.all([
       phase(sessionId, memory, { phase: 'starting' }),
-      gate(() => driver.ensure(spec, signal, early)),
+      making(() => gate(() => driver.ensure(spec, signal, early))),
     ]);
     if (sandbox.state === 'failed' || sandbox.state === 'gone') {
       await failed(sessionId, memory, sandbox.reason ?? 'it did not start', sandbox.logs);

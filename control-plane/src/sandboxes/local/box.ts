@@ -190,8 +190,12 @@ export function createBox(options: BoxOptions) {
           ? startIsolated(start, host.bwrap, host.view, signal)
           : startBare(start);
       child.once('exit', () => {
-        const changed = lookAgain();
-        if (changed) options.ended(changed);
+        try {
+          const changed = lookAgain();
+          if (changed) options.ended(changed);
+        } catch (error) {
+          log.warn({ sessionId, err: error }, 'the end of a sandbox could not be looked at');
+        }
       });
       child.unref();
       const outer = child.pid === undefined ? null : procId(child.pid);

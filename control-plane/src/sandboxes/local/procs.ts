@@ -15,10 +15,17 @@ const read = (path: string): string | null => {
   }
 };
 
-/** State and start time; null: there is no such process, or only its zombie. */
+const over = new Set(['ENOENT', 'ESRCH']);
+
+/** State and start time; null: there is no such process, or only its zombie. Throws when that cannot be seen: one that is not seen has not ended. */
 function startOf(pid: number): string | null {
-  const stat = read(`/proc/${String(pid)}/stat`);
-  if (stat === null) return null;
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${String(pid)}/stat`, 'latin1');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && over.has(String(error.code))) return null;
+    throw error;
+  }
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   if (fields[0] === 'Z' || fields[0] === 'X') return null;
   return fields[19] ?? null;
