@@ -29,6 +29,8 @@ const usual = {
   second: 'openai/gpt-4o-mini',
   'scripted-claude': 'anthropic/claude-sonnet-4-5',
   'second-claude': 'anthropic/claude-haiku-4-5',
+  'scripted-gemini': 'gemini/gemini-2.5-pro',
+  'second-gemini': 'gemini/gemini-2.5-flash',
   'fault-500': 'openai/fault-500',
 };
 

@@ -48,6 +48,19 @@ export const realAgents = [
     thinks: true,
     cachedTokens: 40,
   },
+  {
+    id: 'gemini',
+    process: 'gemini.js --acp',
+    model: 'scripted-gemini',
+    second: 'second-gemini',
+    secondUpstream: 'gemini-2.5-flash',
+    upstream: 'gemini-2.5-pro',
+    rejected: 'done',
+    handsOver: true,
+    diff: true,
+    thinks: true,
+    cachedTokens: 40,
+  },
 ] as const;
 
 /** A scripted model, a real LiteLLM in front of it, and Berth with the harnesses of the cache. */

@@ -28,6 +28,7 @@ function saidBy(role: Message['role'], parts: Json[]): Message[] {
 
 const usageMetadata = {
   promptTokenCount: 100,
+  cachedContentTokenCount: 40,
   candidatesTokenCount: 15,
   thoughtsTokenCount: 5,
   totalTokenCount: 120,
