@@ -1,7 +1,7 @@
 /**
  * POST /sessions with a prompt → the first text of the model at a channel reader, with every agent that needs a model, in a local sandbox, its
  * model a scripted one behind Berth's gateway. Beside it, taking turns in the same run: the same walls and the same agent started bare, spoken to over ACP,
- * its model asked directly.
+ * its model asked directly; and `opencode serve`, without any walls, from the start of its process and once more when it is up.
  *
  *   node bench/agents.ts [--n=8]
  */
@@ -14,6 +14,7 @@ import { openChannels } from '../client/index.ts';
 import { connectNode } from '../client/node.ts';
 import { createHarnesses } from '../control-plane/src/agents/index.ts';
 import { systemClock } from '../control-plane/src/clock.ts';
+import { sandboxEnvironment } from '../control-plane/src/sandboxes/local/environment.ts';
 import { inside } from '../control-plane/src/sandboxes/local/places.ts';
 import { publish } from '../control-plane/src/sandboxes/local/reachable.ts';
 import { dataDirWithHarnesses } from '../e2e/support/agent-data.ts';
@@ -21,6 +22,7 @@ import { startBerth } from '../e2e/support/berth.ts';
 import { startModelServer } from '../e2e/support/model-server.ts';
 import { bareFirstText, type BareLaunch } from './support/bare-agent.ts';
 import { dist, ensureBuilt, root } from './support/built.ts';
+import { startOpencodeServe } from './support/opencode-serve.ts';
 import { option, report, type Row } from './support/report.ts';
 import { summary, type Summary } from './support/stats.ts';
 
@@ -113,8 +115,19 @@ async function throughBerth(agentId: string): Promise<number> {
   return firstTextMs;
 }
 
+/** Cold, as a session of Berth begins, and a second conversation of the same server. */
+async function throughServe(binary: string, env: Record<string, string>) {
+  await using server = await startOpencodeServe({
+    binary,
+    env: { ...sandboxEnvironment(env, {}), PATH: process.env['PATH'] ?? '' },
+  });
+  const first = await server.firstText(prompt, answers);
+  const coldMs = server.readyMs + first;
+  return { coldMs, warmMs: await server.firstText(prompt, answers) };
+}
+
 const rows: Row[] = [];
-const more: Record<string, { berth: Summary; bare: Summary; ratio: Summary }> = {};
+const more: Record<string, Record<string, Summary>> = {};
 for (const { id } of (await harnesses.list()).filter(({ needsModel }) => needsModel)) {
   const record = harnesses.record(id);
   const prepared = await harnesses.prepare(id, async () => undefined, AbortSignal.timeout(300_000));
@@ -127,6 +140,7 @@ for (const { id } of (await harnesses.list()).filter(({ needsModel }) => needsMo
   });
   const bare: number[] = [];
   const whole: number[] = [];
+  const serve = { cold: [] as number[], warm: [] as number[] };
   for (let round = -1; round < n; round++) {
     const launch = bareLaunch(record);
     const alone = await bareFirstText({
@@ -137,7 +151,18 @@ for (const { id } of (await harnesses.list()).filter(({ needsModel }) => needsMo
       launch,
     });
     const through = await throughBerth(agent.id);
+    const beside =
+      id === 'opencode'
+        ? await throughServe(`${prepared.hostPath}/bin/opencode`, {
+            ...launch.env,
+            OPENCODE_SERVER_PASSWORD: '',
+          })
+        : undefined;
     if (round < 0) continue; // warms the page cache
+    if (beside) {
+      serve.cold.push(beside.coldMs);
+      serve.warm.push(beside.warmMs);
+    }
     bare.push(alone.firstTextMs);
     whole.push(through);
   }
@@ -153,6 +178,19 @@ for (const { id } of (await harnesses.list()).filter(({ needsModel }) => needsMo
     },
   );
   more[id] = { berth: summary(whole), bare: summary(bare), ratio };
+  if (serve.cold.length > 0) {
+    const [cold, warm] = [summary(serve.cold), summary(serve.warm)];
+    rows.push(
+      {
+        what: 'opencode serve, without a sandbox: its start → first text, p50',
+        measured: cold.p50,
+        unit: 'ms',
+      },
+      { what: 'opencode serve, up: new session → first text, p50', measured: warm.p50, unit: 'ms' },
+      { what: 'Berth / opencode serve', measured: summary(whole).p50 / cold.p50, unit: '×' },
+    );
+    more['opencode serve'] = { cold, warm };
+  }
 }
 channels.close();
 report('agents', rows, more);

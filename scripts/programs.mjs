@@ -30,9 +30,20 @@ export const programs = [
     entry: 'control-plane/src/main.ts',
     out: 'control-plane/main.mjs',
     ...node,
+    // What is imported late is a file of its own: Prisma's compiler is two megabytes that most starts never need. Chunks of older builds stay, for servers
+    // that run on while the next build is made.
+    splitting: true,
+    chunkNames: 'chunk-[hash]',
   },
   { name: 'vault', entry: 'control-plane/src/vault/proxy/main.ts', out: 'vault/main.mjs', ...node },
   { name: 'runner', entry: 'harnesses/runner/main.ts', out: 'runner/main.mjs', ...node },
+  // A thread of the runner.
+  {
+    name: 'screens',
+    entry: 'harnesses/runner/screen/worker.ts',
+    out: 'runner/screens.mjs',
+    ...node,
+  },
   {
     name: 'agentd',
     entry: 'harnesses/agentd/main.ts',

@@ -50,7 +50,11 @@ export interface BareLaunch {
 }
 const rehearsal: BareLaunch = {
   name: 'rehearsal',
-  argv: [`${inside.node}/bin/node`, `${inside.agents}/rehearsal/rehearsal.mjs`],
+  argv: [
+    `${inside.node}/bin/node`,
+    '--no-use-env-proxy',
+    `${inside.agents}/rehearsal/rehearsal.mjs`,
+  ],
   env: { BERTH_REHEARSAL_MODE: 'auto' },
   files: [],
   sharedNetwork: false,

@@ -58,6 +58,13 @@ export const limits = {
   /** Output that the screen has not parsed: the program waits above, goes on below. */
   unparsedHigh: 256 * 1024,
   unparsedLow: 64 * 1024,
+  /**
+   * What the fastest viewer has not consumed: the program waits above, goes on below, so that a viewer that reads sees every byte. One that needs longer
+   * than this for the difference is waited for no more until it has caught up: it gets screens instead of what it missed.
+   */
+  viewerLagHigh: 512 * 1024,
+  viewerLagLow: 256 * 1024,
+  viewerWaitMs: 1000,
   viewerChunk: 64 * 1024,
   viewerBufferBytes: 512 * 1024,
   terminals: 32,

@@ -5,6 +5,7 @@ import { systemClock } from './clock.ts';
 import { createIds } from './ids.ts';
 import { createLog, linesAbout } from './log.ts';
 import { createRunner } from './runner.ts';
+import { createScreens } from './screen/index.ts';
 import { lockStateDir, readLinkFile } from './state-dir.ts';
 
 /** `main.mjs --state <dir>`: one process per machine; it outlives the control plane, and the sandboxes outlive it. */
@@ -34,12 +35,14 @@ process.on('uncaughtException', (error) => {
   die(); // whoever started us starts another; the journal has all that matters
 });
 
+const screens = createScreens();
 const runner = await createRunner({
   dir,
   target: () => readLinkFile(dir),
   clock: systemClock,
   newId: createIds(systemClock),
   version,
+  screens,
   log: (fields, message) => logger.info(fields, message),
   runnerLines: (sessionId, tail) => linesAbout(logPath, sessionId, tail),
 });
@@ -51,6 +54,7 @@ async function end(reason: string): Promise<void> {
   ending = true;
   logger.info({ reason }, 'runner ends');
   await runner[Symbol.asyncDispose]();
+  await screens[Symbol.asyncDispose]();
   await lock?.[Symbol.asyncDispose]();
   clearInterval(looking);
   setTimeout(die, closeMs).unref();

@@ -10,6 +10,7 @@ import { openKept } from './kept.ts';
 import { createLink, type Link, type LinkTarget } from './link.ts';
 import type { Outbox } from './outbox.ts';
 import { openSandbox } from './sandbox.ts';
+import type { Screens } from './screen/index.ts';
 import type { Session } from './session/ports.ts';
 import { serveStream } from './streams.ts';
 
@@ -39,10 +40,11 @@ export async function createRunner(options: {
   clock: Clock;
   newId: NewId;
   version: string;
+  screens: Pick<Screens, 'open'>;
   log: Log;
   runnerLines: (sessionId: string, tail: number) => Promise<string[]>;
 }): Promise<Runner> {
-  const { dir, clock, newId, version, log } = options;
+  const { dir, newId, version, log } = options;
   const sessions = join(dir, 'sessions');
   const entries = new Map<string, Promise<Entry>>();
   const open = new Map<string, Entry>();
@@ -122,14 +124,12 @@ export async function createRunner(options: {
       entry.spec = spec;
       try {
         const { session, close } = await openSandbox({
+          ...options,
           spec,
           current: () => entry.spec ?? spec,
           dir: join(sessions, spec.sessionId),
           journal: entry.journal,
           upstream: () => last,
-          clock,
-          newId,
-          version,
           log: (fields, message) => log({ sessionId: spec.sessionId, ...fields }, message),
         });
         entry.session = session;

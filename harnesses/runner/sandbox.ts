@@ -8,6 +8,7 @@ import { createEgressForwarder } from './forwarders/egress.ts';
 import { createGatewayForwarder, type Upstream } from './forwarders/gateway.ts';
 import type { NewId } from './ids.ts';
 import type { Journal } from './journal/journal.ts';
+import type { Screens } from './screen/index.ts';
 import type { Session } from './session/ports.ts';
 import { createSession } from './session/session.ts';
 
@@ -18,6 +19,7 @@ export async function openSandbox(options: {
   current: () => SessionSpec;
   dir: string;
   journal: Journal;
+  screens: Pick<Screens, 'open'>;
   upstream: () => Upstream | null;
   clock: Clock;
   newId: NewId;

@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import { downstreamHeaders, readBody, upstreamHeaders, type ReadBody } from './body.ts';
+import { watchLeaving } from './leaving.ts';
 import { createPrices, price } from './prices.ts';
 import { probe, type GatewayHealth } from './probe.ts';
 import { classify, noticeOf, refusalBody, refusals, type Refusal } from './refusals.ts';
@@ -133,12 +134,8 @@ export function createGateway(options: {
       refuse(response, target.protocol, 'no-gateway');
       return;
     }
-    // The agent closing its connection is the only thing that ends a call early; it is passed on at once.
-    const gone = new AbortController();
-    response.once('close', () => {
-      if (!response.writableFinished) gone.abort();
-    });
-    const body = Buffer.from(JSON.stringify(read.body));
+    const agent = watchLeaving(response);
+    const body = JSON.stringify(read.body);
     let answer: IncomingMessage;
     try {
       answer = await upstream.request({
@@ -151,10 +148,10 @@ export function createGateway(options: {
           'x-litellm-trace-id': sessionId,
         },
         body,
-        signal: gone.signal,
+        begun: (end) => agent.ends(end),
       });
     } catch (error) {
-      if (gone.signal.aborted) return;
+      if (agent.gone) return;
       logger.warn({ err: error, sessionId }, 'the model gateway could not be reached');
       told('gateway-unreachable');
       refuse(response, target.protocol, 'gateway-unreachable');
@@ -180,7 +177,7 @@ export function createGateway(options: {
       return;
     }
     if (/^text\/event-stream/.test(answer.headers['content-type'] ?? ''))
-      await stream(response, answer, target.protocol, read, sessionId, body.length);
+      await stream(response, answer, target.protocol, read, sessionId, Buffer.byteLength(body));
     else await whole(response, answer, target, read, sessionId);
   }
 

@@ -8,8 +8,10 @@ export interface Upstream {
     method: string;
     path: string;
     headers: Record<string, string>;
-    body?: Buffer;
+    body?: string;
     signal?: AbortSignal;
+    /** Calls back with the way to end the call early: cheaper than a signal, and the route is taken often. */
+    begun?: (end: () => void) => void;
   }): Promise<http.IncomingMessage>;
   close(): void;
 }
@@ -24,7 +26,7 @@ export function createUpstream(options: { url: string; key: string }): Upstream 
   const prefix = base.pathname.replace(/\/$/, '');
   return {
     origin: base.origin,
-    request: ({ method, path, headers, body, signal }) =>
+    request: ({ method, path, headers, body, signal, begun }) =>
       new Promise((answered, failed) => {
         const request = (secure ? https : http).request({
           agent,
@@ -36,26 +38,40 @@ export function createUpstream(options: { url: string; key: string }): Upstream 
             ...headers,
             host: base.host,
             authorization: `Bearer ${options.key}`,
-            ...(body === undefined ? {} : { 'content-length': String(body.length) }),
+            ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
           },
           ...(signal === undefined ? {} : { signal }),
         });
         request.setNoDelay(true);
         request.on('error', failed);
         request.on('response', answered);
+        begun?.(() => request.destroy());
+        // A string goes with its head in one write.
         request.end(body);
       }),
     close: () => agent.destroy(),
   };
 }
 
-/** Reads an answer whole, at most `limitBytes`; the rest is thrown away. */
-export async function readAll(message: http.IncomingMessage, limitBytes: number): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of message as AsyncIterable<Buffer>) {
-    if (size < limitBytes) parts.push(chunk);
-    size += chunk.length;
-  }
-  return Buffer.concat(parts).subarray(0, limitBytes);
+/** Reads an answer whole, at most `limitBytes`; the rest is thrown away. Rejects when it is cut. */
+export function readAll(message: http.IncomingMessage, limitBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = [];
+    let size = 0;
+    message.on('data', (chunk: Buffer) => {
+      if (size < limitBytes) parts.push(chunk);
+      size += chunk.length;
+    });
+    message.once('end', () => {
+      const [only, ...more] = parts;
+      const all = only !== undefined && more.length === 0 ? only : Buffer.concat(parts);
+      resolve(all.subarray(0, limitBytes));
+    });
+    const cut = (): void => {
+      if (!message.readableEnded) reject(new Error('cut off in the middle'));
+    };
+    message.on('error', reject);
+    message.once('close', cut);
+    if (message.destroyed) cut();
+  });
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import * as z from 'zod/mini';
@@ -34,7 +34,7 @@ export interface LocalRunner extends AsyncDisposable {
 /**
  * This machine's one runner: a detached process that outlives the control plane and is found again by its pid and start time.
  *
- * A runner of another build (by the hash of its script) is asked to end as soon as no turn runs, and the present build is started in its place: its journal
+ * A runner of another build (by the hash of its scripts) is asked to end as soon as no turn runs, and the present build is started in its place: its journal
  * and the sandboxes' agentd live on, so nothing is lost, but a running turn would be cut. One that speaks another version of the link is replaced at once: a running
  * turn is cut, settled by looking, and goes on.
  */
@@ -56,9 +56,7 @@ export async function startLocalRunner(options: {
   const pidPath = join(stateDir, 'runner.pid');
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
   await writeLinkFile(stateDir, { url: options.url, ...identity });
-  const build = createHash('sha256')
-    .update(await readFile(runnerScript))
-    .digest('hex');
+  const build = await buildOf(dirname(runnerScript));
   const stopped = new AbortController();
   const alive = async (one: Recorded): Promise<boolean> =>
     (await processStart(one.pid)) === one.startedAt;
@@ -170,6 +168,14 @@ export async function startLocalRunner(options: {
     },
     [Symbol.asyncDispose]: stopWatching,
   };
+}
+
+/** Of all that a runner loads: its threads have files of their own. */
+async function buildOf(dir: string): Promise<string> {
+  const hash = createHash('sha256');
+  for (const name of (await readdir(dir)).sort())
+    if (name.endsWith('.mjs')) hash.update(await readFile(join(dir, name)));
+  return hash.digest('hex');
 }
 
 async function recorded(path: string): Promise<Recorded | undefined> {

@@ -1,25 +1,28 @@
 import type { Store } from '../store/index.ts';
 
-export async function runnerHash(store: Store, runnerId: string): Promise<Uint8Array | null> {
-  const row = await store.prisma.runner.findUnique({
-    where: { id: runnerId },
-    select: { hash: true },
-  });
-  return row?.hash ?? null;
+// By hand: every start comes here, and loading Prisma for three statements would cost it time and memory.
+type Sql = Pick<Store, 'pool'>;
+
+export async function runnerHash({ pool }: Sql, runnerId: string): Promise<Uint8Array | null> {
+  const { rows } = await pool.query<{ hash: Uint8Array }>(`select hash from runner where id = $1`, [
+    runnerId,
+  ]);
+  return rows[0]?.hash ?? null;
 }
 
 /** Its journal outlives the database's row, so an identity that the machine still holds is taken over as it is. */
 export async function ensureRunner(
-  store: Store,
+  { pool }: Sql,
   runner: { id: string; hash: Uint8Array<ArrayBuffer>; at: Date },
 ): Promise<void> {
-  await store.prisma.runner.upsert({
-    where: { id: runner.id },
-    create: { id: runner.id, hash: runner.hash, createdAt: runner.at },
-    update: { hash: runner.hash },
-  });
+  await pool.query(
+    `insert into runner (id, hash, created_at)
+     values ($1, $2, $3)
+     on conflict (id) do update set hash = excluded.hash`,
+    [runner.id, runner.hash, runner.at],
+  );
 }
 
-export async function runnerSeen(store: Store, runnerId: string, at: Date): Promise<void> {
-  await store.prisma.runner.updateMany({ where: { id: runnerId }, data: { lastSeenAt: at } });
+export async function runnerSeen({ pool }: Sql, runnerId: string, at: Date): Promise<void> {
+  await pool.query(`update runner set last_seen_at = $2 where id = $1`, [runnerId, at]);
 }

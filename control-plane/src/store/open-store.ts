@@ -1,7 +1,6 @@
-import { PrismaPg } from '@prisma/adapter-pg';
 import type { Logger } from 'pino';
 import pg from 'pg';
-import { PrismaClient } from '../generated/prisma/client.ts';
+import type { PrismaClient } from '../generated/prisma/client.ts';
 
 /** A forgotten transaction stops the pruning of the session heads for everybody, so no connection of ours can keep one open. */
 const limits = {
@@ -15,7 +14,8 @@ const limits = {
 export interface Store extends AsyncDisposable {
   readonly url: string;
   readonly pool: pg.Pool;
-  readonly prisma: PrismaClient;
+  /** Loaded at the first call: paths that every start or every session takes do without it. */
+  prisma(): Promise<PrismaClient>;
   /** A connection of its own, outside the pool. The caller ends it, and listens for `error` and `end`. */
   connect(name: string): Promise<pg.Client>;
 }
@@ -42,16 +42,16 @@ export async function openStore({
   // statement fails, and the pool throws the connection away.
   pool.on('connect', (client) => client.on('error', () => undefined));
   pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection broke'));
-  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  let prisma: Promise<PrismaClient> | undefined;
   const close = async () => {
-    await prisma.$disconnect();
+    await (await prisma)?.$disconnect();
     await pool.end();
   };
   let closing: Promise<void> | undefined;
   return {
     url,
     pool,
-    prisma,
+    prisma: () => (prisma ??= import('./prisma.ts').then(({ openPrisma }) => openPrisma(pool))),
     async connect(name) {
       const client = new pg.Client({ ...settings, application_name: `berth ${name}` });
       client.on('error', (error) =>

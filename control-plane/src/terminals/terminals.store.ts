@@ -60,8 +60,9 @@ export async function insertTerminal(
     createdAt: Date;
   },
 ): Promise<Terminal> {
+  const prisma = await store.prisma();
   return toTerminal(
-    await store.prisma.terminal.upsert({
+    await prisma.terminal.upsert({
       where: { id: terminal.id },
       create: terminal,
       update: { state: 'open', closedAt: null, reason: null },
@@ -75,7 +76,8 @@ export async function findTerminal(
   teamId: string,
   id: string,
 ): Promise<Terminal | null> {
-  const row = await store.prisma.terminal.findFirst({ where: { id, teamId }, select: columns });
+  const prisma = await store.prisma();
+  const row = await prisma.terminal.findFirst({ where: { id, teamId }, select: columns });
   return row === null ? null : toTerminal(row);
 }
 
@@ -86,7 +88,8 @@ export async function listTerminals(
   sessionId: string,
   limit: number,
 ): Promise<Terminal[]> {
-  const rows = await store.prisma.terminal.findMany({
+  const prisma = await store.prisma();
+  const rows = await prisma.terminal.findMany({
     where: { teamId, sessionId },
     orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
     take: limit,
@@ -108,7 +111,8 @@ export async function closeTerminal(
   id: string,
   closing: Closing,
 ): Promise<void> {
-  await store.prisma.terminal.updateMany({
+  const prisma = await store.prisma();
+  await prisma.terminal.updateMany({
     where: { id, sessionId, state: 'open' },
     data: closed(closing),
   });
@@ -119,7 +123,8 @@ export async function closeTerminalsOf(
   sessionId: string,
   closing: Closing,
 ): Promise<void> {
-  await store.prisma.terminal.updateMany({
+  const prisma = await store.prisma();
+  await prisma.terminal.updateMany({
     where: { sessionId, state: 'open' },
     data: closed(closing),
   });

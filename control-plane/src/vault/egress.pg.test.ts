@@ -57,7 +57,7 @@ function ask(host: string, sessionId = policy.sessionId): Promise<string | null>
     socket.on('close', () => done(said));
   });
 }
-const rows = () => db.store.prisma.egressEvent.findMany({ orderBy: { at: 'asc' } });
+const rows = () => db.prisma.egressEvent.findMany({ orderBy: { at: 'asc' } });
 
 test('a refused connection is a row with its reason', async () => {
   expect(await ask('other.example')).toContain('x-berth: other.example is not on the egress list');

@@ -6,7 +6,8 @@ export async function insertEgressEvents(
   store: Store,
   entries: readonly { id: string; record: EgressRecord }[],
 ): Promise<void> {
-  await store.prisma.egressEvent.createMany({
+  const prisma = await store.prisma();
+  await prisma.egressEvent.createMany({
     data: entries.map(({ id, record }) => ({
       id,
       teamId: record.teamId,

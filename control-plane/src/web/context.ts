@@ -1,4 +1,4 @@
-import type { NextFunction, Request, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import type { NewId } from '../ids.ts';
@@ -31,14 +31,14 @@ export function createContext({
   newId: NewId;
   metrics: WebMetrics;
 }) {
-  return (request: Request, response: Response, next: NextFunction): void => {
+  return (request: IncomingMessage, response: ServerResponse, next: () => void): void => {
     const context: Context = { requestId: newId(), route: 'unknown' };
     contexts.set(request, context);
     response.setHeader('X-Request-Id', context.requestId);
     const startedAt = clock.now();
     response.once('close', () => {
       const ms = clock.now() - startedAt;
-      const { method } = request;
+      const { method = '' } = request;
       const { route, requestId, userId } = context;
       const status = response.headersSent ? response.statusCode : 499;
       metrics.requests.observe({ method, route, status }, ms / 1000);

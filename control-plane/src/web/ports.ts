@@ -15,10 +15,5 @@ export interface RunnersPort {
   /** Only after the upgrade's host was found to be ours. Sees to its own sign-in. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
-/** Express's own shape, so that the gateway is mounted before any body is read. */
-export type HttpHandler = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  next: (error?: unknown) => void,
-) => unknown;
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => unknown;
 export type MetaSource = () => Promise<Meta> | Meta;

@@ -15,9 +15,10 @@ import type { Identity } from '../identity/index.ts';
 import type { Approvals, EventLog, Sessions, Turns } from '../sessions/index.ts';
 import { createProblemAnswer } from './answer.ts';
 import { createAuth } from './auth.ts';
-import { contextOf, createContext } from './context.ts';
+import { createContext } from './context.ts';
 import { mountDashboard } from './dashboard.ts';
 import { createEventStreams } from './event-stream.ts';
+import { createGatewayWay } from './gateway-way.ts';
 import { createHosts } from './hosts.ts';
 import { createHub } from './hub.ts';
 import { createIdempotency } from './idempotency.ts';
@@ -106,18 +107,14 @@ export function createWeb(options: WebOptions): Web {
   app.set('case sensitive routing', true);
   app.set('strict routing', true);
 
-  app.use(createContext({ logger, clock, newId, metrics }));
+  const context = createContext({ logger, clock, newId, metrics });
+  app.use(context);
   app.use((request, response, next) => {
     const { host } = request.headers;
     if (!(probes.has(request.path) ? hosts.probe(host) : hosts.ours(host)))
       throw new Problem('host-refused', 'This server has another name.');
     if (draining.signal.aborted) response.setHeader('Connection', 'close');
     next();
-  });
-  // Before what is for browsers: agents ask here, and each call's wait is a person's.
-  app.use('/gateway', (request, response, next) => {
-    contextOf(request).route = '/gateway';
-    options.gateway(request, response, next);
   });
   app.use(
     helmet({
@@ -147,10 +144,18 @@ export function createWeb(options: WebOptions): Web {
     answerProblem(request, response, error);
   });
 
+  const toGateway = createGatewayWay({
+    context,
+    ours: (host) => hosts.ours(host),
+    draining: () => draining.signal.aborted,
+    handle: options.gateway,
+  });
   const server = createServer(
     // A large archive on a slow line takes as long as it takes; only its head must come in time.
     { requestTimeout: 0, headersTimeout: limits.headersTimeoutMs, keepAliveTimeout: 65_000 },
-    app,
+    (request, response) => {
+      if (!toGateway(request, response)) app(request, response);
+    },
   );
   // Node does not count what was upgraded, nor close it: a runner's link would keep `close` waiting for ever.
   const upgraded = new Set<Duplex>();

@@ -1,2 +1,2 @@
 export type { Screen, ScreenSnapshot } from './screen.ts';
-export { createScreen } from './headless.ts';
+export { createScreens, type Screens } from './screens.ts';

@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts';
 import { createBase, Refusal, type Base, type Place } from '../git/base.ts';
 import type { NewId } from '../ids.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { Screens } from '../screen/index.ts';
 import { createTerminals } from '../terminals/terminals.ts';
 import { setMode } from './bring-up.ts';
 import { watchChanges } from './changes-watch.ts';
@@ -24,6 +25,7 @@ export async function createSession(options: {
   spec: SessionSpec;
   dir: string;
   journal: Journal;
+  screens: Pick<Screens, 'open'>;
   clock: Clock;
   newId: NewId;
   version: string;
@@ -77,6 +79,7 @@ export async function createSession(options: {
   });
   const terminals = createTerminals({
     door,
+    screens: options.screens,
     journal,
     put,
     log,

@@ -51,6 +51,8 @@ interface Attached {
   markSeq: number;
   drawing: boolean;
   ended: boolean;
+  /** The program does not wait for it. */
+  slow: boolean;
 }
 
 export function createTerminal(options: {
@@ -70,6 +72,42 @@ export function createTerminal(options: {
   let marks: Mark[] = [{ seq: 0, offset: from, cols: options.cols, rows: options.rows }];
   let seq = 0;
   let exit: ExitView | undefined;
+  /** Why the program's output waits. */
+  const holds = new Set<'screen' | 'viewers'>();
+  let viewersWait: NodeJS.Timeout | undefined;
+
+  function hold(why: 'screen' | 'viewers', held: boolean): void {
+    if (held) holds.add(why);
+    else holds.delete(why);
+    process.hold(holds.size > 0);
+  }
+  const unparsed = (): number => ring.to - from - screen.parsed;
+
+  /** Bytes that the fastest viewer has not consumed; nobody to wait for: none. */
+  function viewersLag(): number {
+    let lag = Infinity;
+    for (const viewer of viewers)
+      if (!viewer.slow && !viewer.drawing && !viewer.ended)
+        lag = Math.min(lag, ring.to - viewer.acked);
+    return lag === Infinity ? 0 : lag;
+  }
+  /** The pace of a program is that of its fastest viewer, as at any terminal; but one that stops reading holds up nobody. */
+  function pace(): void {
+    const lag = viewersLag();
+    if (lag <= limits.viewerLagLow) {
+      clearTimeout(viewersWait);
+      viewersWait = undefined;
+      hold('viewers', false);
+    } else if (lag > limits.viewerLagHigh && viewersWait === undefined) {
+      hold('viewers', true);
+      viewersWait = setTimeout(() => {
+        viewersWait = undefined;
+        for (const viewer of viewers)
+          if (ring.to - viewer.acked > limits.viewerLagLow) viewer.slow = true;
+        pace();
+      }, limits.viewerWaitMs);
+    }
+  }
 
   const sizeAt = (offset: number): Mark =>
     marks.findLast((mark) => mark.offset <= offset) ??
@@ -81,7 +119,7 @@ export function createTerminal(options: {
     if (!exit) process.write(bytes);
   });
   screen.onParsed(() => {
-    if (ring.to - from - screen.parsed <= limits.unparsedLow) process.hold(false);
+    if (unparsed() <= limits.unparsedLow) hold('screen', false);
   });
 
   function resize(cols: number, rows: number): void {
@@ -162,7 +200,8 @@ export function createTerminal(options: {
       const own = Buffer.from(bytes); // the connection's buffer is used again
       ring.push(own);
       screen.feed(own);
-      if (ring.to - from - screen.parsed > limits.unparsedHigh) process.hold(true);
+      if (unparsed() > limits.unparsedHigh) hold('screen', true);
+      pace();
       pumpOutput();
     },
     exited(how) {
@@ -179,6 +218,7 @@ export function createTerminal(options: {
         markSeq: start === null ? seq : sizeAt(start).seq,
         drawing: false,
         ended: false,
+        slow: false,
       };
       viewers.add(viewer);
       const { cols, rows } = sizeAt(start ?? ring.to);
@@ -192,13 +232,18 @@ export function createTerminal(options: {
             if (!exit && !onlyReplies(frame.bytes)) process.write(frame.bytes);
           } else if (frame?.type === 'ack') {
             viewer.acked = Math.min(Math.max(viewer.acked, frame.offset), viewer.next);
+            if (ring.to - viewer.acked <= limits.viewerLagLow) viewer.slow = false;
+            pace();
             pump(viewer);
           } else if (frame?.type === 'resize') {
             if (frame.cols > 0 && frame.rows > 0 && frame.cols <= 1000 && frame.rows <= 1000)
               resize(frame.cols, frame.rows);
           } else log({ id }, 'a viewer sent what is no frame');
         },
-        detach: () => viewers.delete(viewer),
+        detach() {
+          viewers.delete(viewer);
+          pace();
+        },
       };
     },
     async screen() {
@@ -213,6 +258,7 @@ export function createTerminal(options: {
       }, 1000).unref();
     },
     dispose() {
+      clearTimeout(viewersWait);
       for (const viewer of viewers) viewer.socket.end();
       viewers.clear();
       screen.dispose();

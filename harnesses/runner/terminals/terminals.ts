@@ -3,7 +3,7 @@ import type { ProcessView } from '../../agentd/protocol.ts';
 import { Refusal } from '../git/base.ts';
 import type { Journal, NewItem } from '../journal/journal.ts';
 import { limits } from '../limits.ts';
-import { createScreen } from '../screen/index.ts';
+import type { Screens } from '../screen/index.ts';
 import { createTerminal, type Terminal } from './terminal.ts';
 
 export interface OpenTerminal {
@@ -32,6 +32,7 @@ const env = { TERM: 'xterm-256color', COLORTERM: 'truecolor' };
 
 export function createTerminals(options: {
   door: Door;
+  screens: Pick<Screens, 'open'>;
   journal: Pick<Journal, 'ledger'>;
   put: (...items: NewItem[]) => void;
   log: (fields: Record<string, unknown>, message: string) => void;
@@ -107,7 +108,7 @@ export function createTerminals(options: {
     size: { cols: number; rows: number },
     from: number,
   ): Terminal {
-    const screen = createScreen({ ...size, scrollback: limits.scrollback });
+    const screen = options.screens.open({ ...size, scrollback: limits.scrollback });
     const terminal = createTerminal({ id, kind, process, screen, ...size, from, log });
     terminals.set(id, terminal);
     return terminal;

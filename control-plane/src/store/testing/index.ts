@@ -11,7 +11,7 @@ export const testLogger = pino({ level: 'error' }, pino.destination(2));
 export interface TestDatabase extends AsyncDisposable {
   readonly url: string;
   readonly pool: pg.Pool;
-  readonly prisma: Store['prisma'];
+  readonly prisma: Awaited<ReturnType<Store['prisma']>>;
   readonly store: Store;
 }
 
@@ -24,7 +24,7 @@ export async function testDatabase(
   return {
     url: store.url,
     pool: store.pool,
-    prisma: store.prisma,
+    prisma: await store.prisma(),
     store,
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]();

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { createScreen } from '../index.ts';
+import { createScreen } from '../headless.ts';
 
 const root = resolve(import.meta.dirname, '../../../..');
 const escape = '\u001b';
