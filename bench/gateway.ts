@@ -1,6 +1,6 @@
 /**
  * What Berth's model route adds to a direct call of the same upstream, which answers at once: one request at a time over kept connections, taking
- * turns; and, for streams, how long a chunk travels from the upstream's write to the client.
+ * turns with the barest proxy that Node can be; and, for streams, how long a chunk travels from the upstream's write to the client.
  *
  *   node bench/gateway.ts [--n=3000] [--streams=6]
  */
@@ -22,6 +22,8 @@ const rounds = 12;
 ensureBuilt();
 const upstream = fork(join(import.meta.dirname, 'support', 'fast-model.mjs'));
 const [port] = (await once(upstream, 'message')) as [number];
+const proxy = fork(join(import.meta.dirname, 'support', 'bare-proxy.mjs'), [String(port)]);
+const [proxyPort] = (await once(proxy, 'message')) as [number];
 const direct = `http://127.0.0.1:${String(port)}`;
 await using berth = await startBerth({
   env: { LOG_LEVEL: 'warn', LITELLM_GATEWAY_URL: direct, LITELLM_API_KEY: 'sk-bench' },
@@ -43,8 +45,9 @@ interface Way {
   url: string;
   headers: Record<string, string>;
 }
-const ways: Record<'direct' | 'gateway', Way> = {
+const ways: Record<'direct' | 'bare' | 'gateway', Way> = {
   direct: { url: `${direct}/v1/chat/completions`, headers: {} },
+  bare: { url: `http://127.0.0.1:${String(proxyPort)}/v1/chat/completions`, headers: {} },
   gateway: {
     url: `${berth.url}/gateway/openai/v1/chat/completions`,
     headers: { authorization: `Bearer ${link.credential}`, 'x-berth-session': session.id },
@@ -77,9 +80,9 @@ const asked = {
   })),
 };
 
-const latency = { direct: [] as number[], gateway: [] as number[] };
+const latency = { direct: [] as number[], bare: [] as number[], gateway: [] as number[] };
 for (let round = -1; round < rounds; round++)
-  for (const name of ['direct', 'gateway'] as const)
+  for (const name of ['direct', 'bare', 'gateway'] as const)
     for (let index = 0; index < Math.ceil(n / rounds); index++) {
       const startedAt = performance.now();
       await post(ways[name], asked, () => undefined);
@@ -96,8 +99,13 @@ for (let round = -1; round < streams; round++)
     });
 keepAlive.destroy();
 upstream.disconnect();
+proxy.disconnect();
 
-const [plain, routed] = [summary(latency.direct), summary(latency.gateway)];
+const [plain, bare, routed] = [
+  summary(latency.direct),
+  summary(latency.bare),
+  summary(latency.gateway),
+];
 const [near, far] = [summary(delay.direct), summary(delay.gateway)];
 report(
   'gateway',
@@ -106,6 +114,7 @@ report(
     { what: 'through the gateway, p50', measured: routed.p50, unit: 'ms' },
     { what: 'added, p50', measured: routed.p50 - plain.p50, unit: 'ms', target: { atMost: 0.3 } },
     { what: 'added, fastest of each', measured: routed.min - plain.min, unit: 'ms' },
+    { what: 'a bare proxy of Node adds, p50', measured: bare.p50 - plain.p50, unit: 'ms' },
     { what: 'chunk, direct, p50', measured: near.p50, unit: 'ms' },
     { what: 'chunk, through the gateway, p50', measured: far.p50, unit: 'ms' },
     {
@@ -115,5 +124,5 @@ report(
       target: { atMost: 1 },
     },
   ],
-  { latency: { direct: plain, gateway: routed }, chunk: { direct: near, gateway: far } },
+  { latency: { direct: plain, bare, gateway: routed }, chunk: { direct: near, gateway: far } },
 );

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import type { Clock } from './clock.ts';
 
 /** UUIDv7 (RFC 9562): 48 bits of milliseconds, then random; sorts by time of birth. */
@@ -10,7 +10,18 @@ export function uuidV7(nowMs: number, random: Uint8Array): string {
 }
 
 export type NewId = () => string;
-export const createIds =
-  (clock: Clock): NewId =>
-  () =>
-    uuidV7(clock.now(), randomBytes(10));
+const randomBytesOfId = 10;
+
+/** Random bytes are fetched for many ids at once: each fetch is a system call, and every request and event has an id. */
+export function createIds(clock: Clock): NewId {
+  const random = Buffer.alloc(randomBytesOfId * 128);
+  let used = random.length;
+  return () => {
+    if (used === random.length) {
+      randomFillSync(random);
+      used = 0;
+    }
+    const own = random.subarray(used, (used += randomBytesOfId));
+    return uuidV7(clock.now(), own);
+  };
+}

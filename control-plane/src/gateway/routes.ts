@@ -10,8 +10,9 @@ export type GatewayRoute =
 
 /** `path` is what follows `/gateway`, with its query. Null: not a route of ours. */
 export function route(method: string, path: string): GatewayRoute | null {
-  const url = new URL(path, 'http://gateway.invalid');
-  const [, family, ...rest] = url.pathname.split('/');
+  // As it came: a path that would have to be put in order first is none of ours.
+  const [pathname = ''] = path.split('?', 1);
+  const [, family, ...rest] = pathname.split('/');
   const tail = `/${rest.join('/')}`;
   if (family === 'openai') {
     if (method === 'POST' && tail === '/v1/chat/completions')

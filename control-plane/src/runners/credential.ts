@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 
 /** `berthr_<runner id>_<secret>`: the id finds the row, the secret's hash proves it. */
 const shape =
@@ -17,7 +17,7 @@ export function makeCredential(runnerId: string, random: Buffer): string {
 export function readCredential(text: string): Credential | null {
   const [, runnerId, secret] = shape.exec(text) ?? [];
   if (runnerId === undefined || secret === undefined) return null;
-  return { runnerId, hash: createHash('sha256').update(secret).digest() };
+  return { runnerId, hash: hash('sha256', secret, 'buffer') };
 }
 
 export function sameHash(one: Uint8Array, other: Uint8Array): boolean {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import type { NewId } from '../ids.ts';
@@ -80,6 +81,7 @@ export function createSessions(options: SessionsOptions): SessionsFeature {
   const feeds = new Feeds({ table: reader, logger });
   const changes = new Changes({ hints, processId: randomUUID() });
   const dirty = new Set<string>();
+  const counting = new Set<string>();
 
   const writer = new LogWriter({
     connect: () => store.connect('session log'),
@@ -166,6 +168,11 @@ export function createSessions(options: SessionsOptions): SessionsFeature {
             clock.now(),
           ),
         ]);
+        // Those that come meanwhile are counted with it.
+        if (counting.has(sessionId)) return;
+        counting.add(sessionId);
+        await pause(sessionLimits.usageMs);
+        counting.delete(sessionId);
         await throughOutages(() => countUsage(store.pool, sessionId), closing.signal);
         const teamId = owner.get(sessionId)?.teamId;
         if (teamId !== undefined) changes.tell({ teamId, sessionId, approvals: false });

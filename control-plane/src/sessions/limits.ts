@@ -14,6 +14,8 @@ export const sessionLimits = {
   pollMs: 2_000,
   /** Progress of an installation is one event in this time. */
   progressMs: 250,
+  /** The sums of a session follow its `usage` events this much later, so that many calls are counted at once. */
+  usageMs: 50,
   /** Closing waits this long for work under way. */
   closeMs: 5_000,
 } as const;
