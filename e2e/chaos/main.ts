@@ -60,6 +60,10 @@ async function one(): Promise<boolean> {
   if (values.keep !== undefined) {
     mkdirSync(values.keep, { recursive: true });
     writeFileSync(join(values.keep, 'report.json'), JSON.stringify(kept(options, report)));
+    const lines = report.moments.map(
+      ({ atMs, session, what }) => `${(atMs / 1000).toFixed(3)} ${String(session ?? '-')} ${what}`,
+    );
+    writeFileSync(join(values.keep, 'timeline.txt'), lines.join('\n'));
     writeFileSync(
       join(values.keep, 'histories.txt'),
       report.violations.map(({ what, history }) => [what, ...history, ''].join('\n')).join('\n'),

@@ -13,6 +13,7 @@ export interface Kept {
   readonly struck: Counts;
   readonly missed: Counts;
   readonly recoveries: readonly Recovery[];
+  readonly ownStartMs: readonly number[];
   readonly violations: readonly string[];
 }
 
@@ -50,6 +51,7 @@ export function together(runs: readonly Kept[]): Record<string, unknown> {
         ];
       }),
     ),
+    ownStartMs: times(runs.flatMap((run) => run.ownStartMs)),
     violations: runs.flatMap(({ seed, violations }) =>
       violations.map((what) => `seed ${String(seed)}: ${what}`),
     ),

@@ -36,10 +36,19 @@ function recovery(all: readonly Recovery[]): Record<string, unknown> {
 
 /** For adding several runs up. */
 export function kept({ seed }: ChaosOptions, report: ChaosReport): Kept {
-  const { tally, killer, violations, seconds } = report;
+  const { tally, killer, violations, seconds, ownStartMs } = report;
   const { struck, missed, recoveries } = killer;
   const whats = violations.map(({ what }) => what.slice(0, 500));
-  return { seed, seconds, tally: { ...tally }, struck, missed, recoveries, violations: whats };
+  return {
+    seed,
+    seconds,
+    tally: { ...tally },
+    struck,
+    missed,
+    recoveries,
+    ownStartMs,
+    violations: whats,
+  };
 }
 
 /** The one line. */
@@ -55,6 +64,7 @@ export function summary(options: ChaosOptions, report: ChaosReport): Record<stri
     struck: killer.struck,
     missed: killer.missed,
     recovery: recovery(killer.recoveries),
+    ownStartMs: times(report.ownStartMs),
     violations: violations.map(({ what }) => what.slice(0, 500)),
   };
 }

@@ -16,10 +16,11 @@ import { real, rehearsal, type Kind } from './kinds.ts';
 import { createPlan } from './plan.ts';
 import { realAgents } from './real-agents.ts';
 import { openNetwork } from './network.ts';
+import { measureOwnStart } from './own-start.ts';
 import { random } from './random.ts';
 import { openReader, type Reader } from './reader.ts';
 import { schedule, victims, type Victim } from './schedule.ts';
-import { brief, createTimeline, type Timeline } from './timeline.ts';
+import { brief, createTimeline, type Moment, type Timeline } from './timeline.ts';
 import { createWorld, type World } from './world.ts';
 
 export interface ChaosOptions {
@@ -39,6 +40,9 @@ export interface ChaosOptions {
 export interface ChaosReport {
   readonly tally: Tally & { turns: number; events: number; approvals: number; helped: number };
   readonly killer: Omit<KillerReport, 'faults'>;
+  /** The agent's own start and load, while it went on. */
+  readonly ownStartMs: readonly number[];
+  readonly moments: readonly Moment[];
   readonly violations: readonly (Violation & { history: string[] })[];
   readonly seconds: number;
 }
@@ -66,7 +70,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const began = now();
   const timeline = createTimeline(now);
   const violations: Violation[] = [];
-  const { killer, evidence, helped } = await runSystem(
+  const { killer, evidence, helped, ownStartMs } = await runSystem(
     options,
     timeline,
     now,
@@ -88,6 +92,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       helped,
     },
     killer,
+    ownStartMs,
+    moments: timeline.moments,
     violations: violations.map((violation) => ({
       ...violation,
       history: timeline.history(violation.session, violation.names),
@@ -101,7 +107,7 @@ async function runSystem(
   timeline: Timeline,
   now: () => number,
   fault: Fault,
-): Promise<{ killer: KillerReport; evidence: Evidence[]; helped: number }> {
+): Promise<{ killer: KillerReport; evidence: Evidence[]; helped: number; ownStartMs: number[] }> {
   const { seed, endMs = 120_000, agents = ['rehearsal'] } = options;
   await using scope = new AsyncDisposableStack();
   const [bulk = 'rehearsal', ...others] = agents;
@@ -148,6 +154,7 @@ async function runSystem(
       timeline,
     }),
   );
+  const own = scope.use(await measureOwnStart());
   const living = talks.map(({ person }) => person.live());
   const killer = await killAll({
     kills: schedule(seed, {
@@ -164,6 +171,7 @@ async function runSystem(
     now,
   });
   timeline.add(null, '*** no more kills');
+  await own[Symbol.asyncDispose]();
   for (const { person } of talks) person.stop();
   await Promise.all(living);
   const evidence: Evidence[] = [];
@@ -183,7 +191,7 @@ async function runSystem(
     fault(null, `processes outlived the system: ${world.stragglers().join('; ')}`);
   });
   const helped = talks.reduce((sum, { conversation }) => sum + conversation.restarts, 0);
-  return { killer, evidence, helped };
+  return { killer, evidence, helped, ownStartMs: own.times };
 }
 
 const namesIn = (text: string): string[] =>

@@ -84,7 +84,7 @@ export function schedule(
       cut: draw.pick(cuts),
       stallMs: draw.int(100, 2500),
       downMs: draw.pick([0, 0, 200, 1500]),
-      rest: draw.chance(0.6),
+      rest: draw.chance(0.4),
     };
   });
 }
