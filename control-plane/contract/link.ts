@@ -22,6 +22,8 @@ export const otherVersionClose = 4409;
 export const sessionSpec = z.object({
   sessionId: uuid,
   generation: z.int(),
+  /** Names one start of the sandbox within its generation: with another one, whatever was bound before is over. */
+  instance: z.optional(z.string()),
   /** Host directory that is bound at /run/berth; the runner makes its sockets there, owned by `hostUid`. */
   socketDir: z.string(),
   hostUid: z.int(),

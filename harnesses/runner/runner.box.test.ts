@@ -255,12 +255,23 @@ describe('put to sleep', () => {
   });
 
   test('the word that it sleeps is lost, and only the one that it wakes arrives', async () => {
-    const stage = await ready();
+    const stage = await ready({ instance: 'first' });
     await stage.control.call(stage.sessionId, 'quiesce', {});
     expect(stage.agents()).toEqual([]);
     await stage.killAgentd();
-    stage.bind();
+    stage.bind({ instance: 'second' });
     stage.startAgentd();
+    // Said anew: whoever started it waits for that.
+    await phase(stage, 'ready', 2);
+    expect(await stage.ended(stage.turn('/say awake'))).toMatchObject({ state: 'done' });
+    whole(stage);
+  });
+
+  test('it is to stop, and then not: it goes on', async () => {
+    const stage = await ready();
+    await stage.control.call(stage.sessionId, 'quiesce', {});
+    expect(stage.agents()).toEqual([]);
+    stage.bind();
     expect(await stage.ended(stage.turn('/say awake'))).toMatchObject({ state: 'done' });
     whole(stage);
   });

@@ -112,14 +112,15 @@ export async function createRunner(options: {
   async function bind(spec: SessionSpec): Promise<void> {
     const entry = await entryOf(spec.sessionId);
     await inTurn(entry, async () => {
-      const bound = entry.spec?.generation;
-      if (bound !== undefined && entry.session && spec.generation <= bound) {
-        if (spec.generation < bound) return;
+      const bound = entry.session === undefined ? undefined : entry.spec;
+      if (bound !== undefined && spec.generation < bound.generation) return;
+      if (spec.generation === bound?.generation && spec.instance === bound.instance) {
         entry.spec = spec; // repeated; its token may be another
-        // The word that it was suspended may have been lost with the link: this one says that it is wanted.
-        entry.session.resume();
+        // It may have been told to stop, and the word that nobody wants that any more is this one.
+        entry.session?.resume();
         return;
       }
+      // Also when it is the same generation: the word that the one before is over may have been lost with the link.
       await entry.release?.();
       entry.spec = spec;
       try {

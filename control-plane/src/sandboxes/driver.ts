@@ -23,6 +23,8 @@ export type SandboxState = 'starting' | 'running' | 'suspended' | 'failed' | 'go
 export interface Sandbox {
   readonly sessionId: string;
   readonly generation: number;
+  /** Another one each time that its processes are started: within a generation it may sleep, wake, die and be started again. */
+  readonly instance?: string;
   readonly state: SandboxState;
   /** Why it is `failed` or `gone`, in one sentence: "killed: out of memory". */
   readonly reason?: string;

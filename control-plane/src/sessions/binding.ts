@@ -46,6 +46,10 @@ export interface Binding {
   readonly egressPolicies: EgressPolicies;
 }
 
+/** Which start of which sandbox. */
+const nameOf = ({ generation, instance = '' }: Sandbox): string =>
+  `${String(generation)} ${instance}`;
+
 export const agentsDir = (harness: string): string => `/opt/agents/${harness}`;
 
 export function createBinding(core: Core): Binding {
@@ -53,7 +57,7 @@ export function createBinding(core: Core): Binding {
   const tokens = new Map<string, string>();
   const policies = new Map<string, SessionEgress>();
   const contexts = new Map<string, SessionContext>();
-  const bound = new Map<string, number>();
+  const bound = new Map<string, string>();
   const missed = new Map<string, Sandbox>();
   /** The journals that the connected runner has, by session. */
   let held = new Map<string, string>();
@@ -93,7 +97,7 @@ export function createBinding(core: Core): Binding {
   function specOf(
     state: SessionState,
     agent: AgentOfSession,
-    { door, agents = [] }: Sandbox & Required<Pick<Sandbox, 'door'>>,
+    { door, instance, agents = [] }: Sandbox & Required<Pick<Sandbox, 'door'>>,
   ): SessionSpec {
     const bound = agents.find(({ name }) => agentsDir(name) === agentsDir(agent.harness));
     const spec: SessionSpec = {
@@ -109,6 +113,7 @@ export function createBinding(core: Core): Binding {
       egressToken: token(state.id),
       egressSocket: core.config.egressSocket,
     };
+    if (instance !== undefined) spec.instance = instance;
     const model = state.model ?? agent.model;
     if (model !== null) spec.model = model;
     if (agent.instructions !== null) spec.instructions = agent.instructions;
@@ -129,7 +134,7 @@ export function createBinding(core: Core): Binding {
         return;
       }
       missed.delete(sessionId);
-      if (bound.get(sessionId) === sandbox.generation) return;
+      if (bound.get(sessionId) === nameOf(sandbox)) return;
       // A journal that was counted and that the runner does not hold is lost. Known before anything is sent again to the one that takes its place.
       if (owned.sourceId !== null && held.get(sessionId) !== owned.sourceId)
         await core.owner.loseSource(owned);
@@ -138,7 +143,7 @@ export function createBinding(core: Core): Binding {
       core.runner.bind(specOf(state, agent, { ...sandbox, door }));
       await resend(core, owned);
       // Only now: whatever failed before this line is done again by the next report.
-      bound.set(sessionId, sandbox.generation);
+      bound.set(sessionId, nameOf(sandbox));
       await advance(core, owned);
     });
   }

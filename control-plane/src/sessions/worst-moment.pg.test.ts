@@ -254,6 +254,16 @@ test('what a runner still says of a sandbox that is known to be lost is of the s
   ]);
 });
 
+test('each start of a sandbox is bound once', async () => {
+  await using world = await openWorld();
+  const { feature, runner } = world;
+  const id = await world.ready();
+  const before = runner.binds.length;
+  for (const instance of ['second', 'second', 'third'])
+    await feature.reports.running({ ...world.sandbox(id), instance });
+  expect(runner.binds.slice(before).map((spec) => spec.instance)).toEqual(['second', 'third']);
+});
+
 test('a bind that fails half-way is made whole by the next report', async () => {
   await using world = await openWorld();
   const { db, feature, runner, actor, agentId } = world;

@@ -47,6 +47,7 @@ export function createBox(options: BoxOptions) {
     const common = {
       sessionId,
       generation: record.generation,
+      ...(record.instance === undefined ? {} : { instance: record.instance }),
       notes: record.notes,
       isolated: record.isolated,
       ...(record.agents === undefined ? {} : { agents: record.agents }),
@@ -166,6 +167,7 @@ export function createBox(options: BoxOptions) {
     let starting = records.put({
       ...base,
       generation: spec.generation,
+      instance: options.newName(),
       wanted: 'running',
       notes,
       cgroups: limited.cgroups,

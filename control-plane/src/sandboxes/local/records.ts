@@ -13,6 +13,8 @@ export interface SandboxRecord {
   /** A host uid of its own; null when the control plane is not root. */
   readonly uid: number | null;
   readonly generation: number;
+  /** Of the latest start. */
+  readonly instance?: string;
   readonly wanted: 'running' | 'suspended';
   readonly isolated: boolean;
   readonly notes: readonly string[];
