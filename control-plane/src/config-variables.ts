@@ -99,6 +99,12 @@ export const variables = {
     help: 'Private addresses that allowed hosts may resolve to; all others than public ones are refused when dialled. Port 443 unless named.',
     example: '10.1.0.0/16,10.2.0.7@8443',
   },
+  BERTH_EGRESS_DAYS: {
+    as: z._default(number(1, 36_500), 90),
+    expects: 'a whole number of days from 1 to 36500',
+    help: 'How long the record of every connection that sandboxes asked for (`egress_event`) is kept.',
+    preset: '90',
+  },
   KUBECONFIG: {
     as: text,
     expects: 'a file',

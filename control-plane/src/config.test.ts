@@ -28,6 +28,7 @@ test('nothing set: the embedded start on this machine', () => {
     gateway: undefined,
     sandbox: 'local',
     egressTrusted: '',
+    egressKeepMs: 7_776_000_000,
     containerEnv: {},
     drainMs: 30_000,
     logLevel: 'info',

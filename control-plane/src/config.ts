@@ -21,6 +21,8 @@ export interface Config {
   readonly sandbox: Values['BERTH_SANDBOX'];
   /** Ranges in the form that the egress proxy reads. */
   readonly egressTrusted: string;
+  /** Records of connections are kept so long. */
+  readonly egressKeepMs: number;
   /** What every sandbox sees. */
   readonly containerEnv: ContainerEnv;
   readonly drainMs: number;
@@ -67,6 +69,7 @@ function assemble(values: Values, containerEnv: ContainerEnv, data: string, cwd:
       : undefined,
     sandbox: values.BERTH_SANDBOX,
     egressTrusted: values.BERTH_EGRESS_TRUSTED,
+    egressKeepMs: values.BERTH_EGRESS_DAYS * 86_400_000,
     containerEnv,
     drainMs: values.BERTH_DRAIN_SECONDS * 1_000,
     logLevel: values.LOG_LEVEL,

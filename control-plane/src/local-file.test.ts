@@ -48,6 +48,11 @@ test('another server’s file is left alone', () => {
   expect(existsSync(join(directory, 'local.json'))).toBe(true);
 });
 
+test('folders above it are made too', () => {
+  createLocalFile(join(directory, 'a', 'b')).prepare();
+  expect(statSync(join(directory, 'a', 'b')).isDirectory()).toBe(true);
+});
+
 test('a directory that cannot be made is named in one sentence', () => {
   writeFileSync(directory, 'a file');
   chmodSync(directory, 0o600);
@@ -55,3 +60,13 @@ test('a directory that cannot be made is named in one sentence', () => {
     /^BERTH_DATA_DIR: ".*" cannot be written/,
   );
 });
+
+// Below /proc nothing can be made, and the kernel says "no such file" rather than "not allowed".
+test.each(['/proc/berth', '/proc/berth/data', '/proc/self/berth'])(
+  '%s ends in a sentence',
+  (path) => {
+    expect(() => createLocalFile(path).prepare()).toThrow(
+      /^BERTH_DATA_DIR: ".*" cannot be written/,
+    );
+  },
+);

@@ -1,5 +1,13 @@
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 
 /** `local.json`: how editor and CLI of the same user find and enter the embedded server. Written last, when it serves. */
 export interface LocalFile {
@@ -21,6 +29,17 @@ export interface LocalFile {
 /** As root, Postgres and the sandboxes run under other users, who must pass through but not look around. */
 const dirMode = process.getuid?.() === 0 ? 0o711 : 0o700;
 
+/** One level after the other: where a folder can never be (/proc), Node's own `recursive` tries for ever. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  try {
+    mkdirSync(path, { mode: dirMode });
+  } catch (error) {
+    if (!existsSync(path)) throw error; // somebody else made it in this moment
+  }
+}
+
 export function createLocalFile(dataDir: string): LocalFile {
   const path = join(dataDir, 'local.json');
   const tokenPath = join(dataDir, 'local.token');
@@ -32,7 +51,7 @@ export function createLocalFile(dataDir: string): LocalFile {
   return {
     prepare: () => {
       try {
-        mkdirSync(dataDir, { recursive: true, mode: dirMode });
+        makeFolder(dataDir);
         chmodSync(dataDir, dirMode);
         replace(join(dataDir, '.writable'), '');
         rmSync(join(dataDir, '.writable'));

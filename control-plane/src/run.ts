@@ -12,6 +12,7 @@ import { openGateway } from './open-gateway.ts';
 import { greeting } from './greeting.ts';
 import { createIdentity, type Actor } from './identity/index.ts';
 import { createIds } from './ids.ts';
+import { listenFault } from './listen-fault.ts';
 import type { LocalFile } from './local-file.ts';
 import { createLogMetrics } from './log-metrics.ts';
 import type { Places } from './places.ts';
@@ -94,7 +95,9 @@ export async function run(parts: {
       script: places.vaultScript,
       socketPath: places.egressSocket,
       trusted: config.egressTrusted,
+      keepMs: config.egressKeepMs,
       store,
+      clock,
       newId,
       logger,
     }),
@@ -203,7 +206,9 @@ export async function run(parts: {
   );
 
   await sessions.start(signal);
-  const { url } = await web.listen(config.port, config.host);
+  const { url } = await web.listen(config.port, config.host).catch((error: unknown) => {
+    throw listenFault(error, config);
+  });
   const token = await identity.localToken(owner, localFile.previousToken());
   const localRunner = await runners.ensureLocal({ stateDir: places.runnerState });
   scope.use(

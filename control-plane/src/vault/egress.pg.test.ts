@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { systemClock } from '../clock.ts';
-import { createIds } from '../ids.ts';
+import { createIds, uuidV7 } from '../ids.ts';
 import { testDatabase } from '../store/testing/index.ts';
 import { startEgress, type Egress } from './egress.ts';
 
@@ -23,17 +23,22 @@ let db: Awaited<ReturnType<typeof testDatabase>>;
 let folder: string;
 let egress: Egress;
 
-beforeEach(async () => {
-  db = await testDatabase();
-  folder = await mkdtemp(join(tmpdir(), 'berth-egress-'));
-  egress = await startEgress({
+const start = (): Promise<Egress> =>
+  startEgress({
     script,
     socketPath: join(folder, 'vault.sock'),
     trusted: '',
     store: db.store,
+    clock: systemClock,
+    keepMs: 86_400_000,
     newId,
     logger: pino({ level: 'silent' }),
   });
+
+beforeEach(async () => {
+  db = await testDatabase();
+  folder = await mkdtemp(join(tmpdir(), 'berth-egress-'));
+  egress = await start();
   egress.setPolicy(policy);
 });
 afterEach(async () => {
@@ -96,6 +101,24 @@ test('killed, it is back by itself, and knows every session', async () => {
     async () => expect(await ask('other.example')).toContain('not on the egress list'),
     { timeout: 20_000, interval: 100 },
   );
+});
+
+test('records are kept as long as the operator says, and no longer', async () => {
+  await egress[Symbol.asyncDispose]();
+  const now = systemClock.now();
+  const at = (ageMs: number, host: string) => ({
+    id: uuidV7(now - ageMs, randomBytes(10)),
+    ...{ teamId: policy.teamId, sessionId: policy.sessionId, at: new Date(now - ageMs) },
+    ...{ host, port: 443, outcome: 'denied', reason: 'x' },
+  });
+  // More than one batch of old ones.
+  const old = Array.from({ length: 5_200 }, (_none, n) => at(90_000_000 + n, 'old.example'));
+  const young = [at(80_000_000, 'young.example'), at(0, 'now.example')];
+  await db.store.prisma.egressEvent.createMany({ data: [...old, ...young] });
+  egress = await start();
+  await expect
+    .poll(async () => (await rows()).map(({ host }) => host), { timeout: 10_000 })
+    .toEqual(['young.example', 'now.example']);
 });
 
 /** The child of ours that runs the proxy. */

@@ -1,8 +1,9 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import type { Logger } from 'pino';
+import type { Clock } from '../clock.ts';
 import type { NewId } from '../ids.ts';
 import type { Store } from '../store/index.ts';
-import { insertEgressEvents } from './egress.store.ts';
+import { insertEgressEvents, sweepEgressEvents } from './egress.store.ts';
 import type { EgressRecord, FromProxy, ToProxy } from './proxy/messages.ts';
 import type { EgressPolicy } from './proxy/policy.ts';
 
@@ -13,6 +14,9 @@ const limits = {
   flushMs: 1_000,
   flushCount: 200,
   heldMax: 10_000,
+  /** Rows that are too old go so often, so many in one statement. */
+  sweepEveryMs: 3_600_000,
+  sweepRows: 5_000,
 } as const;
 
 export interface Egress extends AsyncDisposable {
@@ -27,10 +31,13 @@ export async function startEgress(options: {
   socketPath: string;
   trusted: string;
   store: Store;
+  clock: Clock;
+  /** Rows of connections are kept so long. */
+  keepMs: number;
   newId: NewId;
   logger: Logger;
 }): Promise<Egress> {
-  const { script, socketPath, trusted, store, newId } = options;
+  const { script, socketPath, trusted, store, clock, keepMs, newId } = options;
   const logger = options.logger.child({ part: 'vault' });
   const policies = new Map<string, EgressPolicy>();
   let child: ChildProcess | undefined;
@@ -60,6 +67,21 @@ export async function startEgress(options: {
     flushing = flushing.then(flush);
   }, limits.flushMs);
   ticker.unref();
+
+  async function sweep(): Promise<void> {
+    try {
+      let more = true;
+      while (more && !closing)
+        more = await sweepEgressEvents(store, clock.now() - keepMs, limits.sweepRows);
+    } catch (error) {
+      logger.warn({ err: error }, 'old egress records were not swept; the next sweep does it');
+    }
+  }
+  let sweeping = sweep();
+  const sweeper = setInterval(() => {
+    sweeping = sweeping.then(sweep);
+  }, limits.sweepEveryMs);
+  sweeper.unref();
 
   function take(message: FromProxy): void {
     if (message.op !== 'egress') return;
@@ -120,13 +142,14 @@ export async function startEgress(options: {
       closing = true;
       clearTimeout(restart);
       clearInterval(ticker);
+      clearInterval(sweeper);
       const last = child;
       if (last?.exitCode === null && last.signalCode === null) {
         const gone = new Promise((done) => last.once('exit', done));
         if (last.connected) last.disconnect();
         await gone;
       }
-      await flushing;
+      await Promise.all([flushing, sweeping]);
       await flush();
     },
   };
