@@ -13,6 +13,8 @@ export type Refusal =
   | 'too-large'
   | 'gateway-unreachable'
   | 'gateway-key'
+  | 'key-model'
+  | 'provider-key'
   | 'model-refused'
   | 'parameter-refused'
   | 'context-too-long'
@@ -65,6 +67,16 @@ export const refusals: Record<Refusal, Shape> = {
     types: invalid,
     text: 'The model gateway refuses the key of this server.',
   },
+  'key-model': {
+    status: 400,
+    types: invalid,
+    text: 'The key of this server may not use that model at the model gateway.',
+  },
+  'provider-key': {
+    status: 400,
+    types: invalid,
+    text: 'The provider of the model refuses the key that the model gateway has for it.',
+  },
   'model-refused': { status: 400, types: invalid, text: 'The model refused the request.' },
   'parameter-refused': {
     status: 400,
@@ -96,6 +108,10 @@ export const noticeOf: Partial<Record<Refusal, string>> = {
   'gateway-unreachable':
     'The model gateway does not answer. Some agents try again by themselves; if this one does not, send the message again.',
   'gateway-key': 'The model gateway refuses the key of this server. Check LITELLM_API_KEY.',
+  'key-model':
+    'The key of this server may not use this model at the model gateway. Allow it there, or choose another model.',
+  'provider-key':
+    'The provider of this model refuses the key that the model gateway has for it. The key is set in the gateway; LITELLM_API_KEY is good.',
   'model-refused': 'The model refused the request. The agent got this answer.',
   'parameter-refused':
     'The model gateway refuses a parameter that this agent sends to this model. Set drop_params: true under litellm_settings of the gateway, or choose another model.',
@@ -137,6 +153,9 @@ export function classify(status: number, text: string): Refusal {
   )
     return 'context-too-long';
   if (/UnsupportedParamsError/.test(text)) return 'parameter-refused';
+  // LiteLLM passes a provider's 401 on with its own status and shape; only its class tells that it was not about our key.
+  if (/litellm\.(AuthenticationError|PermissionDeniedError)/.test(text)) return 'provider-key';
+  if (/key_model_access_denied/.test(text)) return 'key-model';
   if (
     /no_db_connection|token_not_found_in_db|auth_error|expired_key/.test(text) ||
     status === 401 ||
