@@ -10,7 +10,7 @@ import WebSocket from 'ws';
 import { attachTerminal } from '../client/index.ts';
 import { connectNode } from '../client/node.ts';
 import { dist, runnerPid, startBerth, until, type Berth } from './support/berth.ts';
-import { openDatabaseOf } from './support/second-team.ts';
+import { openDatabaseOf } from './support/people.ts';
 import { autoAgent, idle, replay, say, text } from './support/talk.ts';
 
 /* Whatever is wrong with what it is given: one clear sentence where the person looks, and nothing is lost. */
@@ -70,11 +70,33 @@ describe('a start that cannot be', () => {
     await once(server, 'listening');
     const address = server.address();
     const port = typeof address === 'object' ? String(address?.port) : '';
+    // By name and process, where the system lets us look.
+    const holder =
+      process.platform === 'linux' ? ` by .* \\(process ${String(process.pid)}\\)` : '';
     oneSentence(
       await refusedStart({ BERTH_DATA_DIR: join(dir, 'port'), PORT: port }),
-      new RegExp(`${port}.*(in use|taken)|(in use|taken).*${port}`, 'i'),
+      new RegExp(`^berth: PORT: ${port} on 127\\.0\\.0\\.1 is in use${holder}: .*set PORT`),
     );
     server.close();
+  });
+
+  test.each(['/proc/berth', '/proc/berth/below', '/dev/null/berth'])(
+    'a data directory that can never be: %s',
+    async (path) => {
+      const from = performance.now();
+      oneSentence(
+        await refusedStart({ BERTH_DATA_DIR: path }),
+        new RegExp(`BERTH_DATA_DIR: "${path}"`),
+      );
+      expect(performance.now() - from).toBeLessThan(10_000);
+    },
+  );
+
+  test('an address that is not this machine’s', async () => {
+    oneSentence(
+      await refusedStart({ BERTH_DATA_DIR: join(dir, 'host'), HOST: '192.0.2.1' }),
+      /^berth: HOST: 192\.0\.2\.1 is no address of this machine$/,
+    );
   });
 
   test.skipIf(process.getuid?.() !== 0)('a data directory that may not be read', async () => {

@@ -21,6 +21,7 @@ export const problems = {
   'agent-has-no-terminal': { status: 409, title: 'This agent has no terminal of its own' },
   'request-in-progress': { status: 409, title: 'The first request with this key still runs' },
   'sandbox-not-ready': { status: 409, title: 'The sandbox is not running' },
+  'file-refused': { status: 409, title: 'The sandbox does not allow it' },
   'terminal-closed': { status: 410, title: 'The terminal has ended' },
   'version-stale': { status: 412, title: 'Somebody changed it meanwhile' },
   'body-too-large': { status: 413, title: 'The body is too large' },
@@ -38,6 +39,7 @@ export const problems = {
   'internal-error': { status: 500, title: 'The server could not do this' },
   'runner-unreachable': { status: 503, title: 'The runner of this session is not connected' },
   'not-ready': { status: 503, title: 'The server is not ready' },
+  'disk-full': { status: 507, title: 'The disk is full' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 export type ProblemCode = keyof typeof problems;

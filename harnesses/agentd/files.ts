@@ -19,6 +19,20 @@ const problemOf: Readonly<Record<string, FileFailure>> = {
   EISDIR: 'not-a-file',
   EEXIST: 'not-a-directory',
   ELOOP: 'outside-workspace',
+  // No such name can be: too long, or with a byte that no name has.
+  ENAMETOOLONG: 'not-a-file',
+  EINVAL: 'not-a-file',
+  ERR_INVALID_ARG_VALUE: 'not-a-file',
+  // What the sandbox does with its own files is its affair: closed to itself, read-only, busy.
+  EACCES: 'file-refused',
+  EPERM: 'file-refused',
+  EROFS: 'file-refused',
+  EBUSY: 'file-refused',
+  ETXTBSY: 'file-refused',
+  ENOTEMPTY: 'file-refused',
+  ENXIO: 'file-refused',
+  ENOSPC: 'disk-full',
+  EDQUOT: 'disk-full',
 };
 export function fileProblem(error: unknown): FileProblem {
   if (error instanceof FileProblem) return error;

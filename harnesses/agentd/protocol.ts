@@ -139,6 +139,8 @@ export type AgentdReply =
         | 'version-stale'
         | 'not-a-file'
         | 'not-a-directory'
+        | 'file-refused'
+        | 'disk-full'
         | 'spawn-failed'
         | 'unknown-id'
         | 'io';

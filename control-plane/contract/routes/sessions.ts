@@ -85,8 +85,9 @@ export const sessionRoutes = {
     method: 'patch',
     path: '/api/v1/sessions/{sessionId}',
     tag: 'sessions',
-    summary: 'Changes title, mode, model or budget, or marks events as read',
-    action: 'sessions',
+    summary:
+      'Changes title, mode, model or budget; or marks events as read, which every reader may',
+    action: 'read',
     headers: ['If-Match'],
     body: { schema: patchSession },
     answers: { 200: { about: 'The session.', schema: session, headers: ['ETag'] } },

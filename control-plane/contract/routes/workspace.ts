@@ -14,6 +14,8 @@ export const terminalList = z.object({ items: z.array(terminal) });
 export const written = z.object({ etag: z.string() });
 
 const away = ['runner-unreachable', 'sandbox-not-ready', 'session-deleting'] as const;
+/** What a file system says, which the agent may have made so. */
+const files = [...away, 'outside-workspace', 'file-refused'] as const;
 const bytes = ['application/octet-stream'] as const;
 export const archiveTypes = [
   'application/x-tar',
@@ -69,7 +71,7 @@ export const workspaceRoutes = {
     action: 'read',
     query: { path: filePath },
     answers: { 200: { about: 'Its entries.', schema: fileList } },
-    problems: [...away, 'outside-workspace'],
+    problems: files,
   },
   readFile: {
     method: 'get',
@@ -82,7 +84,7 @@ export const workspaceRoutes = {
       rev: { kind: 'one-of', values: ['base'], about: 'As it was when the code came in.' },
     },
     answers: { 200: { about: 'The bytes.', types: bytes, headers: ['ETag'] } },
-    problems: [...away, 'outside-workspace'],
+    problems: files,
   },
   writeFile: {
     method: 'put',
@@ -94,7 +96,7 @@ export const workspaceRoutes = {
     query: { path: { ...filePath, required: true } },
     stream: bytes,
     answers: { 200: { about: 'Written.', schema: written, headers: ['ETag'] } },
-    problems: [...away, 'outside-workspace', 'version-stale'],
+    problems: [...files, 'version-stale', 'disk-full'],
   },
   writeArchive: {
     method: 'put',
@@ -105,7 +107,7 @@ export const workspaceRoutes = {
     query: { overwrite: { kind: 'flag', about: 'Also into one that holds files.' } },
     stream: archiveTypes,
     answers: { 204: { about: 'Unpacked.' } },
-    problems: [...away, 'outside-workspace', 'workspace-not-empty'],
+    problems: [...files, 'workspace-not-empty', 'disk-full'],
   },
   listChanges: {
     method: 'get',
@@ -124,7 +126,7 @@ export const workspaceRoutes = {
     action: 'read',
     query: { path: { ...filePath, required: true } },
     answers: { 200: { about: 'The diff.', types: ['text/x-diff'] } },
-    problems: [...away, 'outside-workspace'],
+    problems: files,
   },
   getPatch: {
     method: 'get',

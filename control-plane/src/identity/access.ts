@@ -1,3 +1,4 @@
+import { Problem } from '@berth/contract';
 import type { Action } from '@berth/contract/routes';
 import type { Actor } from './actor.ts';
 
@@ -19,5 +20,20 @@ export const inScope = (scopes: readonly string[], action: Action): boolean =>
 
 export const allowed = (actor: Pick<Actor, 'role' | 'scopes'>, action: Action): boolean =>
   can(actor.role, action) && inScope(actor.scopes, action);
+
+/** Members act in the sessions that they made, admins in all of the team's. What everybody of the team may read, is never in question. */
+export const actsIn = (actor: Pick<Actor, 'role' | 'userId'>, madeBy: string): boolean =>
+  actor.role === 'admin' ||
+  actor.role === 'owner' ||
+  (actor.role === 'member' && actor.userId === madeBy);
+
+/** Throws `forbidden`: the session can be read, so it is no secret that it is there. */
+export function mustActIn(actor: Pick<Actor, 'role' | 'userId'>, madeBy: string): void {
+  if (!actsIn(actor, madeBy))
+    throw new Problem(
+      'forbidden',
+      'Somebody else made this session: only they, and admins of the team, may do this.',
+    );
+}
 
 export const isRole = (text: string): text is Role => Object.hasOwn(table, text);

@@ -8,6 +8,10 @@ test.each([
   ['not-a-file', 'invalid-request', 400],
   ['no-terminal', 'agent-has-no-terminal', 409],
   ['sandbox-away', 'sandbox-not-ready', 409],
+  ['agentd-gone', 'sandbox-not-ready', 409],
+  ['git-failed', 'sandbox-not-ready', 409],
+  ['file-refused', 'file-refused', 409],
+  ['disk-full', 'disk-full', 507],
 ])('%s is %s for the API', (said, code, status) => {
   const problem = runnerRefusal(said, 'why');
   expect(problem).toMatchObject({ code, status, detail: 'why' });

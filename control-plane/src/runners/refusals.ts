@@ -14,6 +14,8 @@ const translated: ReadonlyMap<string, ProblemCode> = new Map<string, ProblemCode
     'too-many-terminals': 'too-many-requests',
     'agent-busy': 'sandbox-not-ready',
     'sandbox-away': 'sandbox-not-ready',
+    'agentd-gone': 'sandbox-not-ready',
+    'git-failed': 'sandbox-not-ready',
     'not-bound': 'sandbox-not-ready',
     'workspace-failed': 'sandbox-not-ready',
     'spawn-failed': 'sandbox-not-ready',

@@ -9,6 +9,7 @@ export interface ApprovalRow {
   team_id: string;
   session_id: string;
   session_title: string;
+  session_by_id: string;
   agent_name: string;
   turn_id: string | null;
   tool_call_id: string | null;
@@ -27,7 +28,7 @@ export interface ApprovalRow {
   created_at: Date;
 }
 
-const columns = `p.id, p.team_id, p.session_id, s.title as session_title, a.name as agent_name, p.turn_id, p.tool_call_id, p.about, p.revision,
+const columns = `p.id, p.team_id, p.session_id, s.title as session_title, s.created_by_id as session_by_id, a.name as agent_name, p.turn_id, p.tool_call_id, p.about, p.revision,
   p.state, p.title, p.facts, p.options, p.option_id, p.note, p.decided_by_id, p.decided_by_name, p.decided_at, p.deadline, p.created_at`;
 const tables = `approval p join session s on s.id = p.session_id and s.deleted_at is null join agent a on a.id = s.agent_id`;
 

@@ -1,6 +1,6 @@
 import { Problem } from '@berth/contract';
 import type { Approval, DecideApproval } from '@berth/contract';
-import type { Actor } from '../identity/index.ts';
+import { mustActIn, type Actor } from '../identity/index.ts';
 import { advance } from './advance.ts';
 import * as store from './approvals.store.ts';
 import { say, type Core } from './core.ts';
@@ -36,6 +36,7 @@ export function createApprovals(core: Core): Approvals {
 
   async function decide(actor: Actor, id: string, input: DecideApproval): Promise<Approval> {
     const before = await row(actor, id);
+    mustActIn(actor, before.session_by_id);
     return core.owner.guard(before.session_id, () => decideIt(actor, before, input));
   }
   async function decideIt(

@@ -2,22 +2,26 @@ import { parseEvent, plainText, type Event, type Session } from '@berth/contract
 import type { EventReader } from './log/replay.ts';
 import { limits } from './log/limits.ts';
 
-/** The conversation as a person reads it: who said what, what was done, what was asked. */
-export async function exportMarkdown(session: Session, reader: EventReader): Promise<string> {
-  const parts = [`# ${session.title}`, `${session.agentName} · ${session.createdAt}`];
+/** The conversation as a person reads it: who said what, what was done, what was asked. A piece for each page of the log. */
+export async function* exportMarkdown(
+  session: Session,
+  reader: Pick<EventReader, 'after'>,
+): AsyncGenerator<string, void> {
+  yield `# ${session.title}\n\n${session.agentName} · ${session.createdAt}\n`;
   const tools = new Map<string, string>();
   for (let after = 0; ;) {
     const page = await reader.after(session.id, after, limits.pageRows);
+    const parts: string[] = [];
     for (const { json } of page) {
       const event = parseEvent(JSON.parse(json));
       const text = event === null ? null : section(event, tools);
-      if (text !== null) parts.push(text);
+      if (text !== null) parts.push(`\n${text}\n`);
     }
+    yield parts.join('');
     const last = page.at(-1);
     if (last === undefined || page.length < limits.pageRows) break;
     after = last.seq;
   }
-  return `${parts.join('\n\n')}\n`;
 }
 
 const quoted = (text: string): string => text.replaceAll(/^/gm, '> ');
@@ -41,7 +45,10 @@ function section(event: Event, tools: Map<string, string>): string | null {
       if (title !== undefined) tools.set(toolCallId, title);
       if (status !== 'completed' && status !== 'failed' && status !== 'interrupted') return null;
       const head = `**${tools.get(toolCallId) ?? 'Tool'}** (${status})`;
-      return output !== undefined && 'text' in output ? `${head}\n\n${fenced(output.text)}` : head;
+      if (output === undefined) return head;
+      return 'text' in output
+        ? `${head}\n\n${fenced(output.text)}`
+        : `${head}, ${String(output.bytes)} bytes of output: \`GET /api/v1/sessions/${event.sessionId}/blobs/${output.blobId}\``;
     }
     case 'approval.requested':
       return `**Asked:** ${event.payload.title}`;

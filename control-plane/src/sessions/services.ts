@@ -42,7 +42,8 @@ export interface Sessions {
   takeBack(actor: Actor, id: string): Promise<Session>;
   /** The archive arrived: the agent may start. Called by `workspaces` after the stream ended. */
   archiveArrived(actor: Actor, id: string): Promise<void>;
-  exportMarkdown(actor: Actor, id: string): Promise<string>;
+  /** Resolves when it is known that there is such a session; the pieces come as they are read. */
+  exportMarkdown(actor: Actor, id: string): Promise<AsyncIterable<string>>;
   /** Calls back with the team of each session or approval that changed, in this process or another; returns the way to stop. */
   onChange(
     listener: (change: { teamId: string; sessionId: string; approvals: boolean }) => void,

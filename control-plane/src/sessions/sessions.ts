@@ -1,6 +1,6 @@
 import { Problem } from '@berth/contract';
 import type { PatchSession, Session } from '@berth/contract';
-import type { Actor } from '../identity/index.ts';
+import { allowed, mustActIn, type Actor } from '../identity/index.ts';
 import { advance } from './advance.ts';
 import type { Binding } from './binding.ts';
 import { createSession } from './create-session.ts';
@@ -28,13 +28,20 @@ export function createSessionsService(
   const view = async (actor: Actor, id: string): Promise<Session> =>
     store.sessionView(await row(actor, id));
 
+  /** For whoever changes something in it. */
+  async function own(actor: Actor, id: string): Promise<store.SessionRow> {
+    const found = await row(actor, id);
+    mustActIn(actor, found.created_by_id);
+    return found;
+  }
+
   /** Intent first, in the row; then whoever makes it true looks. */
   async function intend(
     actor: Actor,
     id: string,
     intent: Parameters<typeof store.setIntent>[2],
   ): Promise<Session> {
-    if (!isUuid(id)) throw noSession();
+    await own(actor, id);
     return core.owner.guard(id, async () => {
       if (!(await store.setIntent(pool, { id, teamId: actor.teamId }, intent))) throw noSession();
       core.sandboxes.hint(id);
@@ -51,7 +58,11 @@ export function createSessionsService(
   ): Promise<Session> {
     const before = await row(actor, id);
     const { readSeq, title, mode, model, budget } = change;
+    // What somebody has read is their own; everything else is the session's.
     if ([title, mode, model, budget].some((value) => value !== undefined)) {
+      if (!allowed(actor, 'sessions'))
+        throw new Problem('forbidden', 'This sign-in may not do this (sessions).');
+      mustActIn(actor, before.created_by_id);
       const stale = new Problem('version-stale', 'Read it again, then change it.');
       if (before.version !== version) throw stale;
       // The agent is asked first: what it refuses is not written. One that is not there takes the value when it is bound.
@@ -88,7 +99,7 @@ export function createSessionsService(
     get: view,
     patch,
     async remove(actor, id) {
-      const last = await view(actor, id);
+      const last = store.sessionView(await own(actor, id));
       if (
         !(await store.markDeleted(pool, { id, teamId: actor.teamId }, new Date(core.clock.now())))
       )
@@ -99,18 +110,18 @@ export function createSessionsService(
     },
     suspend: (actor, id) => intend(actor, id, { desired: 'suspended' }),
     async resume(actor, id) {
-      if ((await row(actor, id)).archived_at !== null)
+      if ((await own(actor, id)).archived_at !== null)
         throw new Problem('session-archived', 'Take it out of the archive first.');
       return intend(actor, id, { desired: 'running', replaceFailed: true });
     },
     archive: async (actor, id) => {
-      const { archived_at } = await row(actor, id);
+      const { archived_at } = await own(actor, id);
       const archivedAt = archived_at ?? new Date(core.clock.now());
       return intend(actor, id, { desired: 'suspended', archivedAt });
     },
     unarchive: (actor, id) => intend(actor, id, { archivedAt: null }),
     async cancel(actor, id) {
-      await row(actor, id);
+      await own(actor, id);
       await core.owner.run(id, async (owned) => {
         for (const turn of await requestCancel(pool, id, new Date(core.clock.now())))
           core.runner.cancel(id, deliveryId(turn));
@@ -119,18 +130,18 @@ export function createSessionsService(
       return view(actor, id);
     },
     async restartAgent(actor, id) {
-      await row(actor, id);
+      await own(actor, id);
       await core.runner.call(id, 'agent.restart', {});
       return view(actor, id);
     },
     async takeBack(actor, id) {
-      await row(actor, id);
+      await own(actor, id);
       // The runner says when the chat holds the conversation again.
       await core.runner.call(id, 'agent.take-back', {});
       return view(actor, id);
     },
     async archiveArrived(actor, id) {
-      await row(actor, id);
+      await own(actor, id);
       await store.setAwaitArchive(pool, { id, teamId: actor.teamId }, false);
       core.sandboxes.hint(id);
     },

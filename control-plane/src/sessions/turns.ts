@@ -1,6 +1,6 @@
 import { Problem } from '@berth/contract';
 import type { ContentBlock, Turn } from '@berth/contract';
-import type { Actor } from '../identity/index.ts';
+import { mustActIn, type Actor } from '../identity/index.ts';
 import { advance } from './advance.ts';
 import { say, type Core } from './core.ts';
 import { endIsTold } from './ends.ts';
@@ -24,6 +24,17 @@ export function createTurns(core: Core): Turns {
   async function session(actor: Actor, sessionId: string): Promise<SessionRow> {
     const row = isUuid(sessionId) ? await readSession(pool, actor, sessionId) : null;
     if (row === null) throw noSession();
+    return row;
+  }
+  /** For whoever changes something in it. */
+  async function own(actor: Actor, sessionId: string): Promise<SessionRow> {
+    const row = await session(actor, sessionId);
+    mustActIn(actor, row.created_by_id);
+    return row;
+  }
+  async function ownTurn(actor: Actor, sessionId: string, turnId: string): Promise<store.TurnRow> {
+    const row = await turn(actor, sessionId, turnId);
+    await own(actor, sessionId);
     return row;
   }
   async function turn(actor: Actor, sessionId: string, turnId: string): Promise<store.TurnRow> {
@@ -102,7 +113,7 @@ export function createTurns(core: Core): Turns {
 
   return {
     async create(actor, sessionId, input) {
-      const { archived_at } = await session(actor, sessionId);
+      const { archived_at } = await own(actor, sessionId);
       const archived = archived_at !== null;
       return core.owner.guard(sessionId, () => create(actor, sessionId, archived, input));
     },
@@ -122,12 +133,15 @@ export function createTurns(core: Core): Turns {
     get: async (actor, sessionId, turnId) => view(await turn(actor, sessionId, turnId)),
 
     async patch(actor, sessionId, turnId, version, patch) {
-      const before = await turn(actor, sessionId, turnId);
+      const before = await ownTurn(actor, sessionId, turnId);
       const { prompt, position } = patch;
       return core.owner.guard(sessionId, async () => {
         const changed = await store.editQueued(pool, sessionId, turnId, version, {
           ...(prompt === undefined ? {} : { prompt, promptHash: hashOf(prompt) }),
-          ...(position === undefined ? {} : { position }),
+          // Behind the last one is behind the last one, however far.
+          ...(position === undefined
+            ? {}
+            : { position: Math.min(position, sessionLimits.queuedTurns) }),
         });
         if (changed === null) {
           if (before.state === 'queued' && version !== null && before.version !== version)
@@ -142,7 +156,7 @@ export function createTurns(core: Core): Turns {
     },
 
     async withdraw(actor, sessionId, turnId) {
-      const before = await turn(actor, sessionId, turnId);
+      const before = await ownTurn(actor, sessionId, turnId);
       const row = await move(sessionId, turnId, { kind: 'withdrawn' }, (owned, gone) =>
         say(owned, [turnEnded(gone, core.clock.now())]),
       );
@@ -152,7 +166,7 @@ export function createTurns(core: Core): Turns {
     },
 
     async settle(actor, sessionId, turnId, { answer }) {
-      await turn(actor, sessionId, turnId);
+      await ownTurn(actor, sessionId, turnId);
       const at = { sessionId, turnId };
       const row = await settleTurn(core, actor, at, answer, { revision: null, note: null });
       if (row === null)

@@ -48,7 +48,10 @@ beforeAll(async () => {
         if (who.teamId !== team || id !== sessionId)
           throw new Problem('not-found', 'No such session.');
         const { status, phase, archivedAt } = session;
-        return { id, status, sandbox: { phase }, ...(archivedAt && { archivedAt }) } as Session;
+        return {
+          ...{ id, status, sandbox: { phase }, createdBy: { id: actor.userId, name: 'Ada' } },
+          ...(archivedAt && { archivedAt }),
+        } as Session;
       },
     }),
   });

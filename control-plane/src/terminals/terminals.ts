@@ -1,7 +1,7 @@
 import type { CreateTerminal, Session, Terminal, TerminalScreen } from '@berth/contract';
 import { Problem } from '@berth/contract';
 import type { Clock } from '../clock.ts';
-import type { Actor } from '../identity/index.ts';
+import { mustActIn, type Actor } from '../identity/index.ts';
 import type { NewId } from '../ids.ts';
 import type { RunnerStreams } from '../runners/index.ts';
 import type { RunnerPort, Sessions } from '../sessions/index.ts';
@@ -52,6 +52,12 @@ export function createTerminals(options: {
     if (terminal === null) throw new Problem('not-found', 'No such terminal.');
     return terminal;
   }
+  /** For whoever types into it or ends it. */
+  async function mustBeOwn(actor: Actor, sessionId: string): Promise<Session> {
+    const session = await sessions().get(actor, sessionId);
+    mustActIn(actor, session.createdBy.id);
+    return session;
+  }
   async function living(actor: Actor, terminalId: string): Promise<Terminal> {
     const terminal = await found(actor, terminalId);
     if (terminal.state === 'closed')
@@ -81,7 +87,7 @@ export function createTerminals(options: {
     },
 
     async open(actor, sessionId, { kind, cols, rows }, id = newId()) {
-      refuseUnready(await sessions().get(actor, sessionId));
+      refuseUnready(await mustBeOwn(actor, sessionId));
       // Asked for before by somebody who died before the answer: what ended meanwhile has ended.
       const known = await findTerminal(store, actor.teamId, id);
       if (known?.exitCode !== undefined) return known;
@@ -112,6 +118,7 @@ export function createTerminals(options: {
 
     async close(actor, terminalId) {
       const terminal = await found(actor, terminalId);
+      await mustBeOwn(actor, terminal.sessionId);
       if (terminal.state === 'closed') return;
       try {
         await runner.call(terminal.sessionId, 'terminal.close', { terminalId });
@@ -132,6 +139,7 @@ export function createTerminals(options: {
 
     async attach(actor, terminalId, at, viewer, signal) {
       const terminal = await living(actor, terminalId);
+      await mustBeOwn(actor, terminal.sessionId);
       const over = new AbortController();
       const either = AbortSignal.any([signal, over.signal]);
       await orClosed(terminal, async () => {

@@ -4,6 +4,39 @@ import type { EventLog, Sessions, Turns } from '../sessions/index.ts';
 
 const pageSize = { turns: 200, events: 1000 };
 
+/** Writes at the reader's pace. */
+function writerOf(response: Response, signal: AbortSignal): (text: string) => Promise<void> {
+  return async (text) => {
+    if (response.write(text) || signal.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const go = (): void => resolve(undefined);
+    response.once('drain', go);
+    signal.addEventListener('abort', go, { once: true });
+    await promise;
+    response.off('drain', go);
+    signal.removeEventListener('abort', go);
+  };
+}
+
+/** The conversation as Markdown, page by page. */
+export async function exportMarkdown(
+  response: Response,
+  { sessions }: { sessions: Sessions },
+  actor: Actor,
+  sessionId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const pieces = await sessions.exportMarkdown(actor, sessionId);
+  const write = writerOf(response, signal);
+  response.statusCode = 200;
+  response.setHeader('Content-Type', 'text/markdown; charset=utf-8');
+  for await (const piece of pieces) {
+    if (signal.aborted) break;
+    await write(piece);
+  }
+  response.end();
+}
+
 /** The whole conversation, page by page: memory holds one page, however long it is. */
 export async function exportJson(
   response: Response,
@@ -13,13 +46,7 @@ export async function exportJson(
   signal: AbortSignal,
 ): Promise<void> {
   const session = await sessions.get(actor, sessionId);
-  const write = async (text: string) => {
-    if (response.write(text) || signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      response.once('drain', resolve);
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-  };
+  const write = writerOf(response, signal);
   response.statusCode = 200;
   response.setHeader('Content-Type', 'application/json; charset=utf-8');
   await write(`{"session":${JSON.stringify(session)},"turns":[`);

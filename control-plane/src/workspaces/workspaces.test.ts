@@ -68,7 +68,8 @@ function stage(options: {
       get: async (who, id) => {
         if (who.teamId !== 't' || id !== 's') throw new Problem('not-found', 'No such session.');
         const { status = 'idle', phase = 'ready' } = options.session ?? {};
-        return { id, status, sandbox: { phase } } as Session;
+        const createdBy = { id: 'u', name: 'Ada' };
+        return { id, status, createdBy, sandbox: { phase } } as Session;
       },
       archiveArrived: async (_actor, id) => {
         arrived = [...arrived, id];
@@ -219,6 +220,17 @@ test('archive: waits for a sandbox that is being made, then tells the session', 
   await expect(
     failed.workspaces.archive(actor, 's', body('tar'), { overwrite: false }),
   ).rejects.toMatchObject({ code: 'sandbox-not-ready' });
+});
+
+test('a member changes files only in sessions of their own', async () => {
+  const on = stage({});
+  const colleague = { ...actor, role: 'member' as const, userId: 'somebody else' };
+  const refused = { code: 'forbidden' };
+  await expect(on.workspaces.write(colleague, 's', 'a', body('x'))).rejects.toMatchObject(refused);
+  await expect(
+    on.workspaces.archive(colleague, 's', body('tar'), { overwrite: true }),
+  ).rejects.toMatchObject(refused);
+  expect(on.opened).toEqual([]);
 });
 
 test('archive: one that is refused tells nobody', async () => {

@@ -95,9 +95,11 @@ export function OutputView(props: { tool: ToolEntry; tail: boolean }): JSX.Eleme
   const { tool } = props;
   const { chat } = useChat();
   const [all, setAll] = useState(!props.tail);
-  const [loaded, setLoaded] = useState<string | null>(null);
+  const [loadedBlob, setLoaded] = useState<{ id: string; text: string } | null>(null);
   const { output } = tool;
   const blobId = output && 'blobId' in output ? output.blobId : null;
+  // A tool that goes on has another blob with each update.
+  const loaded = loadedBlob !== null && loadedBlob.id === blobId ? loadedBlob.text : null;
   const given = output && 'text' in output ? output.text : null;
   const fromContent = tool.content
     .map((block) => (block.type === 'text' ? block.text : ''))
@@ -115,7 +117,7 @@ export function OutputView(props: { tool: ToolEntry; tail: boolean }): JSX.Eleme
     await chat.attempt(
       chat.host.blob({ sessionId, blobId }).then((answer) => {
         result = answer.text;
-        setLoaded(answer.text);
+        setLoaded({ id: blobId, text: answer.text });
       }),
     );
     return result;

@@ -5,7 +5,7 @@ import type { EventLog, Sessions, Turns } from '../../sessions/index.ts';
 import type { Reply } from '../answer.ts';
 import { json, versioned } from '../answer.ts';
 import { acceptable, versionOf } from '../conditions.ts';
-import { exportJson } from '../export.ts';
+import { exportJson, exportMarkdown } from '../export.ts';
 import type { Mount } from '../mount.ts';
 
 const orders = {
@@ -54,11 +54,9 @@ export function mountSessions(
     const { sessionId } = params;
     const type = acceptable(request.headers.accept, ['text/markdown', 'application/json']);
     response.setHeader('Vary', 'Accept');
-    if (type === 'text/markdown') {
-      const body = await sessions.exportMarkdown(actor, sessionId);
-      return { status: 200, type: 'text/markdown; charset=utf-8', body };
-    }
-    await exportJson(response, { sessions, turns, log }, actor, sessionId, signal);
+    if (type === 'text/markdown')
+      await exportMarkdown(response, { sessions }, actor, sessionId, signal);
+    else await exportJson(response, { sessions, turns, log }, actor, sessionId, signal);
     return 'sent';
   });
 }

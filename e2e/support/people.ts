@@ -22,23 +22,31 @@ export async function openDatabaseOf(dataDir: string): Promise<pg.Client> {
   return client;
 }
 
-/** Another team beside the one that the start made, and somebody in it: what one team has, the other must not find. */
-export async function secondTeam(berth: Berth): Promise<Berth> {
+export interface Person {
+  role: 'viewer' | 'member' | 'admin' | 'owner';
+  /** Absent: a team of their own, beside the one that the start made. What one team has, the other must not find. */
+  teamId?: string;
+  scopes?: string[];
+}
+/** Somebody else on the same server, signed in. */
+export async function person(berth: Berth, { role, teamId, scopes }: Person): Promise<Berth> {
   const sql = await openDatabaseOf(berth.dataDir);
-  const team = randomUUID();
+  const team = teamId ?? randomUUID();
   const user = randomUUID();
   const id = randomBytes(5).toString('hex');
   const secret = randomBytes(16).toString('hex');
   try {
-    await sql.query('insert into team (id, name) values ($1, $2)', [team, 'The others']);
-    await sql.query('insert into app_user (id, name) values ($1, $2)', [user, 'somebody else']);
-    await sql.query("insert into membership (team_id, user_id, role) values ($1, $2, 'owner')", [
+    if (teamId === undefined)
+      await sql.query('insert into team (id, name) values ($1, $2)', [team, 'The others']);
+    await sql.query('insert into app_user (id, name) values ($1, $2)', [user, `a ${role}`]);
+    await sql.query('insert into membership (team_id, user_id, role) values ($1, $2, $3)', [
       team,
       user,
+      role,
     ]);
     await sql.query(
-      "insert into api_token (id, team_id, user_id, name, hash, scopes) values ($1, $2, $3, 'test', $4, '{*}')",
-      [id, team, user, createHash('sha256').update(secret).digest()],
+      "insert into api_token (id, team_id, user_id, name, hash, scopes) values ($1, $2, $3, 'test', $4, $5)",
+      [id, team, user, createHash('sha256').update(secret).digest(), scopes ?? ['*']],
     );
   } finally {
     await sql.end();
