@@ -19,6 +19,9 @@ export const limits = {
   dialMostMs: 1000,
   /** The control plane speaks another version. */
   dialForeignMs: 15_000,
+  /** After so many dials in vain (some minutes) nobody is expected soon. */
+  dialPatience: 500,
+  dialOrphanMs: 15_000,
   pingMs: 5000,
   /** No frame for this long: the link is dialled anew. */
   silenceMs: 20_000,
@@ -34,6 +37,10 @@ export const limits = {
   /** Deaths within the window before the session fails. */
   deaths: 3,
   deathWindowMs: 60_000,
+  /** Starts in a row without an answer before the session fails. */
+  silences: 2,
+  /** A start that takes longer than this is said to. */
+  slowStartMs: 8_000,
   /** Before the next try after a second death. */
   respawnMs: 500,
   goOns: 2,
@@ -74,4 +81,6 @@ export const limits = {
   screenScrollback: 1000,
   logBytes: 8 * 1024 * 1024,
   streamDialMs: 10_000,
+  /** A stream whose control plane was not heard for more beats than this is ended: 25 s at the most. */
+  streamBeat: { pingMs: 5000, beatsMissed: 4 },
 } as const;

@@ -43,18 +43,26 @@ export function createLink(options: {
   events: LinkEvents;
   log: (fields: Record<string, unknown>, message: string) => void;
 }): Link {
-  const { target, events, log } = options;
+  const { target, events } = options;
   let socket: WebSocket | null = null;
   let ready = false;
   let closed = false;
   let tries = 0;
   let timer: NodeJS.Timeout | undefined;
+  /** Said since the link was up last: a control plane that stays away is no news each time it is dialled. */
+  const said = new Set<string>();
+  function tell(fields: Record<string, unknown>, message: string): void {
+    const key = JSON.stringify([message, fields]);
+    if (said.has(key)) return;
+    said.add(key);
+    options.log(fields, message);
+  }
 
   /** The control plane does not understand this runner: said once. It is replaced; until then it asks now and then. */
   let foreign = false;
   function tellForeign(): void {
     if (!foreign)
-      log(
+      options.log(
         { ours: linkProtocol },
         'the control plane speaks another version of the link: this runner waits to be replaced',
       );
@@ -62,9 +70,7 @@ export function createLink(options: {
   }
   function later(): void {
     if (closed) return;
-    const most = foreign
-      ? limits.dialForeignMs
-      : Math.min(limits.dialMostMs, limits.dialFirstMs * 2 ** Math.min(tries, 10));
+    const most = foreign ? limits.dialForeignMs : redialMs(tries);
     tries++;
     timer = setTimeout(dial, most * (0.75 + Math.random() / 4)); // many runners must not come back in step
   }
@@ -76,7 +82,7 @@ export function createLink(options: {
         else open(to);
       },
       (error: unknown) => {
-        log({ error: String(error) }, 'link.json cannot be read');
+        tell({ error: String(error) }, 'link.json cannot be read');
         later();
       },
     );
@@ -107,10 +113,12 @@ export function createLink(options: {
       if (binary) return;
       const frame = parse(data as Buffer);
       if (frame === null) {
-        log({}, 'frame that is not of the link');
+        tell({}, 'frame that is not of the link');
         return;
       }
       if (frame.op === 'welcome') {
+        options.log({ dials: tries + 1 }, 'link up');
+        said.clear();
         tries = 0;
         foreign = false;
         ready = true;
@@ -121,7 +129,7 @@ export function createLink(options: {
     dialled.on('error', (error) => {
       // A control plane that knows no word of this version picks none of those that it was offered.
       if (/subprotocol/i.test(error.message)) tellForeign();
-      else log({ error: error.message }, 'link');
+      else tell({ error: error.message }, 'link');
     });
     dialled.on('close', (code) => {
       if (code === otherVersionClose) tellForeign();
@@ -131,7 +139,7 @@ export function createLink(options: {
       socket = null;
       const was = ready;
       ready = false;
-      if (!foreign) log({ code }, 'link closed');
+      if (!foreign) tell({ code }, 'link closed');
       if (was) events.down();
       later();
     });
@@ -159,6 +167,12 @@ export function createLink(options: {
       socket?.terminate();
     },
   };
+}
+
+/** Pure. How long to wait before the next dial, at the most. */
+export function redialMs(tries: number): number {
+  if (tries >= limits.dialPatience) return limits.dialOrphanMs;
+  return Math.min(limits.dialMostMs, limits.dialFirstMs * 2 ** Math.min(tries, 10));
 }
 
 function parse(data: Buffer): ControlFrame | null {

@@ -3,6 +3,7 @@ import WebSocket from 'ws';
 import type { Process } from './agentd/ports.ts';
 import { refusalOf, workspacePath } from './calls.ts';
 import { Refusal } from './git/base.ts';
+import { keepAlive } from './heartbeat.ts';
 import { limits } from './limits.ts';
 import { bearer, socketUrl, type LinkTarget } from './link.ts';
 import type { Session } from './session/ports.ts';
@@ -32,6 +33,7 @@ export async function serveStream(options: {
     closed.then(() => false as const),
   ]);
   if (!opened) return;
+  keepAlive(socket, limits.streamBeat, () => log({ streamId }, 'stream fell silent'));
   try {
     if (!session) throw new Refusal('sandbox-away', 'The session is not on this machine.');
     await serve(socket, early, session, purpose, log);

@@ -17,6 +17,8 @@ export const limits = {
   /** Bytes of a stream that wait for their reader, or for the socket: the sender waits above. */
   streamBufferBytes: 1024 * 1024,
   streamDialMs: 10_000,
+  /** A stream whose runner was not heard for more beats than this is ended: 25 s at the most. */
+  streamBeat: { pingMs: 5_000, beatsMissed: 4 },
   /** How long an authenticated credential is believed without asking the database. */
   credentialMs: 60_000,
   /** After a drain, links that did not close by themselves are cut. */

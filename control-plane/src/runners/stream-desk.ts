@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
 import { WebSocketServer } from 'ws';
 import type { NewId } from '../ids.ts';
+import { keepAlive } from './heartbeat.ts';
 import { limits } from './limits.ts';
 import { unreachable } from './refusals.ts';
 import { runnerStream } from './stream-socket.ts';
@@ -76,6 +77,9 @@ export function createStreams(options: {
       server.handleUpgrade(request, socket, head, (client) => {
         client.on('error', (error) => logger.debug({ err: error }, 'a stream broke'));
         open.add(client);
+        keepAlive(client, limits.streamBeat, () =>
+          logger.warn({ runnerId, streamId }, 'the other end of a stream fell silent'),
+        );
         client.once('close', () => open.delete(client));
         wanted.arrived(client);
       });

@@ -77,6 +77,8 @@ export interface Agent {
 
 /** A request that took too long, or was made to a process that is no more. */
 export class AgentFault extends Error {}
+/** It lives and does not answer. */
+export class AgentSilent extends AgentFault {}
 
 /** Starts the process. Throws `DoorError` when it cannot be spawned. */
 export async function startAgent(start: AgentStart): Promise<Agent> {
@@ -184,7 +186,10 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(
-        () => reject(new AgentFault(`${what} took longer than ${String(timeoutMs)} ms`)),
+        () =>
+          reject(
+            new AgentSilent(`it did not answer ${what} within ${String(timeoutMs / 1000)} seconds`),
+          ),
         timeoutMs,
       );
     });

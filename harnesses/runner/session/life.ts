@@ -1,4 +1,4 @@
-import { startAgent, type Agent } from '../acp/agent.ts';
+import { AgentSilent, startAgent, type Agent } from '../acp/agent.ts';
 import { fill } from '@berth/contract/harness';
 import type { Door } from '../agentd/ports.ts';
 import type { SessionSpec } from '@berth/contract/link';
@@ -70,6 +70,14 @@ export function createLife(options: {
     if (options.deaths() > 1) await new Promise((resolve) => setTimeout(resolve, limits.respawnMs));
     if (announce) phase('agent-starting', `${harness.title} ${harness.version}`);
     let started: Agent | undefined;
+    const slow = setTimeout(() => {
+      const seconds = String(limits.slowStartMs / 1000);
+      phase(
+        'agent-starting',
+        `${harness.title} has not answered for ${seconds} seconds`,
+        lastLines(started),
+      );
+    }, limits.slowStartMs);
     try {
       const id = journal.ledger.agentSessionId ?? spec.agentSessionId ?? '';
       const values = valuesOf(spec, place, secrets, id);
@@ -99,6 +107,8 @@ export function createLife(options: {
     } catch (error) {
       await failed(started, error);
       return;
+    } finally {
+      clearTimeout(slow);
     }
     watch(started);
     if (announce) phase('ready');
@@ -145,7 +155,9 @@ export function createLife(options: {
     const exit = started ? await started.exited : undefined;
     const own = error instanceof Error ? error.message : String(error);
     const detail = exit?.code ? `(${describe(exit)})` : `: ${own}`;
-    died(`The agent did not start${detail.startsWith('(') ? ' ' : ''}${detail}`, started);
+    const text = `The agent did not start${detail.startsWith('(') ? ' ' : ''}${detail}`;
+    if (error instanceof AgentSilent) gaveUp(text, started);
+    else died(text, started);
   }
 
   function died(text: string, dead: Agent | undefined): void {
@@ -153,12 +165,15 @@ export function createLife(options: {
     log({ text }, 'agent died');
     if (!tell({ kind: 'agent-died', at: options.clock.now() })) return;
     announce = true;
-    const logs = dead?.stderr().slice(-20) ?? [];
-    phase(
-      'failed',
-      `${text}, ${String(limits.deaths)} times within a minute`,
-      logs.length > 0 ? { logs } : {},
-    );
+    const times = `${String(limits.deaths)} times within a minute`;
+    phase('failed', `${text}, ${times}`, lastLines(dead));
+  }
+  function gaveUp(text: string, silent: Agent | undefined): void {
+    why = text;
+    log({ text }, 'agent is silent');
+    if (!tell({ kind: 'agent-silent' })) return;
+    announce = true;
+    phase('failed', `${text}, ${String(limits.silences)} times in a row`, lastLines(silent));
   }
 
   async function end(work: (dying: Agent) => Promise<void>): Promise<void> {
@@ -198,6 +213,12 @@ export function createLife(options: {
       why = text;
     },
   };
+}
+
+/** For the timeline: what it said last is mostly why. */
+function lastLines(agent: Agent | undefined): { logs?: string[] } {
+  const logs = agent?.stderr().slice(-20) ?? [];
+  return logs.length > 0 ? { logs } : {};
 }
 
 const describe = (exit: { code: number | null; signal: string | null }): string =>

@@ -66,6 +66,15 @@ test('three deaths within a minute fail, spread over time they do not', () => {
   expect(die([3_600_000, 0, 10_000, 20_000])).toBe('failed');
 });
 
+test('two silent starts in a row fail, however long they took; an answer in between forgives', () => {
+  const silent: SessionEvent = { kind: 'agent-silent' };
+  const after = (...happened: SessionEvent[]) => happened.reduce(reduce, up);
+  expect(after(silent).agent).toBe('none');
+  expect(after(silent, silent).agent).toBe('failed');
+  expect(after(silent, { kind: 'agent-up' }, silent).agent).toBe('none');
+  expect(after(silent, silent, { kind: 'restart' }, silent).agent).toBe('none');
+});
+
 const events: SessionEvent[] = [
   { kind: 'here' },
   { kind: 'gone' },
@@ -74,6 +83,7 @@ const events: SessionEvent[] = [
   { kind: 'agent-up' },
   { kind: 'agent-stopped' },
   { kind: 'agent-died', at: 1 },
+  { kind: 'agent-silent' },
   { kind: 'restart' },
   { kind: 'hold', why: 'terminal' },
   { kind: 'release', why: 'terminal' },

@@ -5,7 +5,7 @@ import { limits } from '../limits.ts';
  * Where a session stands on this machine. Events from outside only change these facts; one loop asks `nextAction` and does one thing at a time.
  *
  *   workspace  unseen → ready | awaiting-archive → ready | failed (asked again by restart)
- *   agent      none → up → none …; failed after too many deaths, until somebody restarts it
+ *   agent      none → up → none …; failed after too many deaths, or too many starts without an answer, until somebody restarts it
  *   holds      reasons why no agent may run: its terminal has the conversation, or the sandbox is about to stop
  */
 export type Hold = 'terminal' | 'quiesced' | 'archive';
@@ -15,6 +15,8 @@ export interface SessionState {
   readonly agent: 'none' | 'up' | 'failed';
   readonly holds: readonly Hold[];
   readonly deaths: readonly number[];
+  /** Starts in a row in which it did not answer in time. They take longer than the window in which deaths are counted. */
+  readonly silences: number;
   readonly restartWanted: boolean;
   /** A prompt is with the agent. */
   readonly prompting: boolean;
@@ -25,6 +27,7 @@ export const initialState: SessionState = {
   agent: 'none',
   holds: [],
   deaths: [],
+  silences: 0,
   restartWanted: false,
   prompting: false,
 };
@@ -37,6 +40,8 @@ export type SessionEvent =
   /** We ended it. */
   | { kind: 'agent-stopped' }
   | { kind: 'agent-died'; at: number }
+  /** It lives, and did not answer: we ended it. */
+  | { kind: 'agent-silent' }
   | { kind: 'restart' }
   | { kind: 'hold'; why: Hold }
   | { kind: 'release'; why: Hold }
@@ -53,7 +58,7 @@ export function reduce(state: SessionState, event: SessionEvent): SessionState {
     case 'workspace':
       return { ...state, workspace: event.is };
     case 'agent-up':
-      return { ...state, agent: 'up', restartWanted: false, prompting: false };
+      return { ...state, agent: 'up', silences: 0, restartWanted: false, prompting: false };
     case 'agent-stopped':
       return { ...state, agent: 'none', prompting: false };
     case 'agent-died': {
@@ -63,12 +68,18 @@ export function reduce(state: SessionState, event: SessionEvent): SessionState {
       const agent = deaths.length >= limits.deaths ? 'failed' : 'none';
       return { ...state, agent, deaths, prompting: false };
     }
+    case 'agent-silent': {
+      const silences = state.silences + 1;
+      const agent = silences >= limits.silences ? 'failed' : 'none';
+      return { ...state, agent, silences, prompting: false };
+    }
     case 'restart':
       return {
         ...state,
         agent: state.agent === 'failed' ? 'none' : state.agent,
         workspace: state.workspace === 'failed' ? 'unseen' : state.workspace,
         deaths: [],
+        silences: 0,
         restartWanted: state.agent === 'up',
       };
     case 'hold':
