@@ -207,6 +207,10 @@ async function createWorld(uid: number | undefined): Promise<World> {
         'setpriv --reuid 0 true',
         'ip link add dummy0 type dummy',
         'echo core > /proc/sys/kernel/core_pattern',
+        // The log of agentd and its init, which lies on the host.
+        ...[1, 2].flatMap((pid) =>
+          [1, 2].map((fd) => `echo x >> /proc/${String(pid)}/fd/${String(fd)}`),
+        ),
         'date -s 2020-01-01',
         'curl -sS -m 5 --noproxy "*" https://example.com/',
       ],
@@ -471,18 +475,13 @@ describe.each(asUsers)('started by uid %s', (uid) => {
   test.skipIf(!existsSync(probePath('amicontained')))(
     'amicontained finds a container without rights (skipped without Go)',
     async () => {
-      // It tries every system call with zeros for arguments, and now and then one of them does not come back: then once more.
-      const said = await runInside(
-        world,
-        'amicontained',
-        'for n in 1 2 3 4 5; do timeout -s KILL 10 ./amicontained; grep -q Docker.sock amicontained.out && break; done',
-      );
+      // At its end it tries every system call with zeros for arguments, in its own process, and now and then one of them does not come back. What
+      // is asked of it here it says before that. Its last question, a Docker socket, is the probe's: that one lists every socket there is.
+      const said = await runInside(world, 'amicontained', 'timeout -s KILL 5 ./amicontained');
       expect(said).toMatch(/Seccomp: filtering/);
       expect(said).toMatch(/user: true/);
       expect(said).toMatch(/pid: true/);
       expect(said).not.toMatch(/Capabilities:\s*\n\s*BOUNDING -> \w/);
-      expect(said).not.toMatch(/^\/.*docker\.sock/m);
-      expect(said).toMatch(/Looking for Docker\.sock/);
     },
   );
 

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Argument } from './layout.ts';
+import { closeLog } from './logs.ts';
 
 export interface Launch {
   bwrap: string;
@@ -49,6 +50,7 @@ export function launch(options: Launch): ChildProcess {
   try {
     const log = open(options.logFile, 'a');
     const stdio: ('ignore' | number)[] = ['ignore', log, log, open(options.statusFile, 'w')];
+    closeLog(options.logFile);
     let count = 0;
     /** Read from an unlinked file: a pipe would hold 64 KB only, and somebody would have to write it. */
     const handOver = (data: Buffer | string): string => {

@@ -214,7 +214,7 @@ test('T3: when a cgroup is missing, nothing at all runs', async () => {
       command: ['/usr/bin/touch', path.join(marker, 'ran')],
       cgroups,
       uid: isRoot ? Number(sandbox.door?.hostUid) : null,
-      logFile: path.join(marker, 'log'),
+      logFile: path.join(marker, `log-${String(cgroups.length)}`),
       statusFile: path.join(marker, 'status'),
       scratch: marker,
     });

@@ -1,8 +1,10 @@
 import {
+  chmodSync,
   closeSync,
   fstatSync,
   openSync,
   readSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -36,14 +38,33 @@ function tailText(file: string): string {
   }
 }
 
+/**
+ * The sandbox's first processes have the log open. Where they run as our own uid, anything inside could open it anew by /proc/<pid>/fd and fill the
+ * disk with it: so nobody may write to it but those who have it.
+ */
+const closed = 0o400;
+function opened(file: string, work: () => void): void {
+  chmodSync(file, 0o600);
+  try {
+    work();
+  } finally {
+    chmodSync(file, closed);
+  }
+}
+export const closeLog = (file: string): void => chmodSync(file, closed);
+
 /** Keeps the end of a log that has grown too long. Its writer appends, so it goes on behind what is kept. */
 export function trimLog(file: string): void {
   const found = statSync(file, { throwIfNoEntry: false });
   if (!found || found.size <= bytesMax) return;
   const kept = tailText(file);
-  truncateSync(file, 0);
-  writeFileSync(file, kept, { flag: 'a' });
+  opened(file, () => {
+    truncateSync(file, 0);
+    writeFileSync(file, kept, { flag: 'a' });
+  });
 }
+/** Made anew: the one of the last start may not be written to any more. */
 export function emptyLog(file: string): void {
+  rmSync(file, { force: true });
   writeFileSync(file, '', { mode: 0o600 });
 }

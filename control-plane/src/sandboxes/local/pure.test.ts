@@ -16,7 +16,7 @@ import { sandboxEnvironment } from './environment.ts';
 import { launch, parseStatus } from './launch.ts';
 import { bwrapArguments, type Layout } from './layout.ts';
 import { cgroupHost, cgroupWrites, makeLimits, memoryKills } from './limits.ts';
-import { tailOf, trimLog } from './logs.ts';
+import { closeLog, tailOf, trimLog } from './logs.ts';
 import { publish, reachable } from './reachable.ts';
 import { createRecords, type SandboxRecord } from './records.ts';
 import { createTurns } from './turns.ts';
@@ -234,7 +234,9 @@ test('a log keeps its end', () => {
   writeFileSync(file, 'one\n\ntwo\nthree');
   expect(tailOf(file, 2)).toEqual(['two', 'three']);
   writeFileSync(file, `${'x'.repeat(99)}\n`.repeat(20_000) + 'last\n');
+  closeLog(file);
   trimLog(file);
+  expect(statSync(file).mode & 0o777).toBe(0o400);
   expect(statSync(file).size).toBeLessThan(70_000);
   expect(tailOf(file, 1)).toEqual(['last']);
 });
