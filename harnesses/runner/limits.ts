@@ -19,8 +19,8 @@ export const limits = {
   dialMostMs: 1000,
   /** The control plane speaks another version. */
   dialForeignMs: 15_000,
-  /** After so many dials in vain (some minutes) nobody is expected soon. */
-  dialPatience: 500,
+  /** After so many dials in vain (a quarter of an hour) nobody is expected soon. */
+  dialPatience: 1000,
   dialOrphanMs: 15_000,
   pingMs: 5000,
   /** No frame for this long: the link is dialled anew. */
