@@ -114,7 +114,7 @@ test('records are kept as long as the operator says, and no longer', async () =>
   // More than one batch of old ones.
   const old = Array.from({ length: 5_200 }, (_none, n) => at(90_000_000 + n, 'old.example'));
   const young = [at(80_000_000, 'young.example'), at(0, 'now.example')];
-  await db.store.prisma.egressEvent.createMany({ data: [...old, ...young] });
+  await db.prisma.egressEvent.createMany({ data: [...old, ...young] });
   egress = await start();
   await expect
     .poll(async () => (await rows()).map(({ host }) => host), { timeout: 10_000 })
