@@ -86,12 +86,26 @@ export function createScreens(): Screens {
     };
     remotes.set(id, remote);
     send({ op: 'open', id, ...size });
+    let unsent: Uint8Array[] = [];
+    /** What was fed in one turn goes together, at its end: the viewers have it then, and only then the other thread wants a core. */
+    function flush(): void {
+      if (unsent.length === 0) return;
+      const own = new Uint8Array(unsent.reduce((sum, { length }) => sum + length, 0));
+      let at = 0;
+      for (const bytes of unsent) {
+        own.set(bytes, at);
+        at += bytes.length;
+      }
+      unsent = [];
+      send({ op: 'feed', id, bytes: own }, [own.buffer]); // a copy that is moved: the bytes themselves are still the ring's
+    }
     const ask = <T>(asked: Asked<T>, question: (ask: number) => ToScreens): Promise<T> =>
       new Promise((resolve, reject) => {
         if (!remotes.has(id)) {
           reject(new Error('this screen is gone'));
           return;
         }
+        flush();
         const number = ++lastAsk;
         asked.set(number, { resolve, reject });
         send(question(number));
@@ -99,12 +113,13 @@ export function createScreens(): Screens {
     return {
       feed(bytes) {
         if (bytes.length === 0 || !remotes.has(id)) return;
-        // A copy that is moved: the bytes themselves are still the ring's.
-        const own = new Uint8Array(bytes);
-        send({ op: 'feed', id, bytes: own }, [own.buffer]);
+        if (unsent.length === 0) setImmediate(flush);
+        unsent.push(bytes);
       },
       resize(cols, rows) {
-        if (remotes.has(id)) send({ op: 'resize', id, cols, rows });
+        if (!remotes.has(id)) return;
+        flush();
+        send({ op: 'resize', id, cols, rows });
       },
       snapshot: ({ scrollback }) =>
         ask(remote.snapshots, (number) => ({ op: 'snapshot', id, ask: number, scrollback })),
@@ -120,6 +135,7 @@ export function createScreens(): Screens {
       },
       dispose() {
         if (!remotes.delete(id)) return;
+        unsent = [];
         if (!closing) send({ op: 'close', id });
         for (const asked of [remote.snapshots, remote.texts])
           for (const { reject } of asked.values()) reject(new Error('this screen is gone'));
