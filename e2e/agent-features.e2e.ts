@@ -6,6 +6,7 @@ import { litellmMissing } from './support/litellm.ts';
 import type { ModelServer } from './support/model-server.ts';
 import { realAgents, startForRealAgents } from './support/real-agents.ts';
 import { idle, replay, say, text, waiting } from './support/talk.ts';
+import { killNamed } from './support/terminal.ts';
 
 /**
  * What a person may give a real agent beside words, and what comes back beside text: images, files, modes, models, commands, thoughts, diffs. Beside
@@ -149,5 +150,26 @@ describe.skipIf(missing !== null)('what real agents take and give', () => {
       expect(await seen('notice')).toEqual([]);
       expect(await seen('error')).toEqual([]);
     });
+
+    test.skipIf(kind.inner === null)(
+      'what dies inside of it ends neither turn nor session',
+      async () => {
+        const inner = kind.inner ?? '';
+        const id = randomUUID();
+        await berth.client.turns.create(session.id, { id, prompt: text('STREAM 1000 10') });
+        await until(async () => (await seen('message.delta', id)).length > 3, 30_000, 'some words');
+        await killNamed(berth, session.id, inner);
+        const turn = await berth.client.turns.get(session.id, id, { waitSeconds: 60 });
+        expect(turn.state).toBe('done');
+        const codes = async (): Promise<string[]> => (await seen('notice')).map(({ code }) => code);
+        expect(await codes()).toEqual(['agent-restarted']);
+
+        await killNamed(berth, session.id, inner);
+        const recalled = await say(berth, session.id, 'RECALL');
+        expect(recalled.state).toBe('done');
+        expect(recalled.reply?.match(/STREAM 1000 10/g)).toHaveLength(1);
+      },
+      120_000,
+    );
   });
 });

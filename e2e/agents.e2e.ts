@@ -10,7 +10,7 @@ import { litellmMissing, type LiteLlm } from './support/litellm.ts';
 import type { ModelServer } from './support/model-server.ts';
 import { realAgents, startForRealAgents } from './support/real-agents.ts';
 import { follow, idle, replay, say, text, waiting } from './support/talk.ts';
-import { openShell, screenShows } from './support/terminal.ts';
+import { killNamed, openShell, screenShows } from './support/terminal.ts';
 
 /**
  * The real agents in real sandboxes, their model traffic through Berth's gateway and a real LiteLLM to a scripted model. One session for each, used
@@ -162,10 +162,7 @@ describe.skipIf(missing !== null)('real agents', () => {
     });
 
     test('a command runs in the sandbox, and the agent gets its output', async () => {
-      const turnId = await send(
-        session.id,
-        'SHELL echo "new" > README.md; printf "made-%d" 052',
-      );
+      const turnId = await send(session.id, 'SHELL echo "new" > README.md; printf "made-%d" 052');
       await answer(session.id, 'allow_once');
       expect((await ended(session.id, turnId)).reply).toContain('made-42');
       expect(await file(session.id, 'README.md')).toBe('new\n');
@@ -208,12 +205,8 @@ describe.skipIf(missing !== null)('real agents', () => {
     test('kill -9 of the agent in mid-stream: it is back, says so, and remembers', async () => {
       const turnId = await send(session.id, 'STREAM 1000 10');
       const reader = await streaming(session.id, turnId);
-      const shell = await openShell(berth, session.id);
-      shell.type(
-        `for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline | grep -q '${processName}' && kill -9 \${p#/proc/}; done`,
-      );
+      await killNamed(berth, session.id, processName);
       const turn = await ended(session.id, turnId, 120);
-      await shell.end();
       expect(turn).toMatchObject({ state: 'done' });
       expect(notices(await replay(berth, session.id), 'agent-restarted')).toHaveLength(1);
       const recalled = (await say(berth, session.id, 'RECALL')).reply ?? '';

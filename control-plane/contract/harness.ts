@@ -32,6 +32,11 @@ export const reopenQuirks = z.strictObject({
    * other code is asked again once in the same process, then taken as the same.
    */
   lostCodes: z.optional(z.array(z.int())),
+  /**
+   * Words of a refused prompt by which it says, beside the code -32002, that what held the conversation has died inside of it. Its process is ended then, and the
+   * turn is settled as after any death.
+   */
+  lostWords: z.optional(z.array(z.string().check(z.minLength(1)))),
 });
 export type ReopenQuirks = z.infer<typeof reopenQuirks>;
 

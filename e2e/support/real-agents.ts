@@ -9,6 +9,8 @@ export const realAgents = [
     id: 'opencode',
     /** What its process is called, so that it can be killed from a shell in its sandbox. */
     process: 'opencode acp',
+    /** A process below that one without which it can do nothing. */
+    inner: null,
     /** Its model's name at the gateway and another one, and what the upstream is asked for. */
     model: 'scripted',
     second: 'second',
@@ -25,6 +27,7 @@ export const realAgents = [
   {
     id: 'codex',
     process: 'codex-acp',
+    inner: 'codex app-server',
     model: 'scripted',
     second: 'second',
     secondUpstream: 'gpt-4o-mini',
@@ -38,6 +41,7 @@ export const realAgents = [
   {
     id: 'claude-code',
     process: 'claude-agent-acp',
+    inner: 'claude --output-format',
     model: 'scripted-claude',
     second: 'second-claude',
     secondUpstream: 'claude-haiku-4-5',
@@ -51,6 +55,7 @@ export const realAgents = [
   {
     id: 'gemini',
     process: 'gemini.js --acp',
+    inner: null,
     model: 'scripted-gemini',
     second: 'second-gemini',
     secondUpstream: 'gemini-2.5-flash',

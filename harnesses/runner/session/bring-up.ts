@@ -8,15 +8,13 @@ import { AgentFault, type Agent } from '../acp/agent.ts';
 import { currentTurn, type TurnRecord } from '../journal/ledger.ts';
 import type { Journal } from '../journal/journal.ts';
 import { limits } from '../limits.ts';
+import { lostCodes } from './lost.ts';
 import type { Conversation } from './ports.ts';
 import { judge, Replay, settlement, wordsBesideMore, type Verdict } from './settle.ts';
 import type { Transcript } from './transcript.ts';
 
 /** The conversation's title is Berth's affair; to the agent it has one. */
 const untitled = 'Berth';
-
-/** What ACP agents say of a conversation that they do not have. */
-const notFound = -32002;
 
 type Opened = Pick<NewSessionResponse, 'modes' | 'configOptions'>;
 type OpenTurn = Extract<TurnRecord, { state: 'open' }>;
@@ -82,14 +80,13 @@ export async function bringUp(options: {
     }
     if (offered?.loadSession !== true) return null;
     await options.beforeLoad();
-    const lostCodes = quirks.lostCodes ?? [notFound];
     for (let attempt = 1; ; attempt++) {
       try {
         return await load(id, quirks.quietMs);
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
         because = error.message;
-        if (lostCodes.includes(error.code) || attempt === 2) return null;
+        if (lostCodes(quirks).includes(error.code) || attempt === 2) return null;
         await new Promise((resolve) => setTimeout(resolve, limits.loadAgainMs));
       }
     }

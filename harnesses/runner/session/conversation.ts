@@ -20,6 +20,7 @@ import type { Journal, NewItem } from '../journal/journal.ts';
 import type { NewId } from '../ids.ts';
 import { limits } from '../limits.ts';
 import { goOn } from './go-on.ts';
+import { hasLost } from './lost.ts';
 import type { Conversation } from './ports.ts';
 import { hashPrompt, promptText, type Replay } from './settle.ts';
 import type { Transcript } from './transcript.ts';
@@ -215,7 +216,10 @@ export function createConversation(options: ConversationOptions): Conversation {
         if (now?.state === 'open') endTurn(turnId, { state: 'cancelled', stopReason: 'cancelled' });
         return;
       }
-      finish(turnId, await agent.prompt(sessionId, content));
+      const outcome = await agent.prompt(sessionId, content);
+      // Once for each turn: then its refusal is taken as it is, so that this comes to an end.
+      if (as === 'first' && hasLost(outcome, spec().harness.reopen)) await agent.stop('SIGKILL');
+      else finish(turnId, outcome);
     })();
     running = { turnId, done };
     try {
