@@ -1,7 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { runMany, together } from './many.ts';
+import { readKept, runMany, together } from './many.ts';
 import { explain, kept, summary } from './report.ts';
 import { runChaos, type ChaosOptions } from './run.ts';
 import { victims } from './schedule.ts';
@@ -11,13 +12,14 @@ import { victims } from './schedule.ts';
  *
  * Kills parts of the real system while people talk in it, and looks from outside whether anything was lost or doubled. One line of JSON on standard
  * output; on failure also the seed and the shortest history that shows it on standard error. `--keep`: a folder for all histories and for the logs of the
- * programs. `--seeds`: several runs, each with so many kills, added up.
+ * programs. `--seeds`: several runs, each with so many kills, added up. `--sum <folder>`: adds up what runs with `--keep` left below it.
  */
 const { values } = parseArgs({
   options: {
     kills: { type: 'string', default: '60' },
     seed: { type: 'string', default: '1' },
     seeds: { type: 'string' },
+    sum: { type: 'string' },
     parallel: { type: 'string', default: '1' },
     sessions: { type: 'string', default: '4' },
     victims: { type: 'string' },
@@ -72,29 +74,32 @@ async function one(): Promise<boolean> {
   process.stderr.write(explain(options, report));
   return report.violations.length === 0;
 }
+/** A run that ended without its report counts as a failure. */
 async function many(range: string): Promise<boolean> {
   const [first = 0, last = first] = range.split('-').map((text) => whole('seeds', text));
-  const all = together(
-    await runMany({
-      seeds: Array.from({ length: last - first + 1 }, (_none, at) => first + at),
-      parallel: whole('parallel', values.parallel),
-      args: [
-        ...[
-          '--kills',
-          values.kills,
-          '--sessions',
-          values.sessions,
-          '--database',
-          values.database,
-          '--agents',
-          values.agents,
-        ],
-        ...(values.victims === undefined ? [] : ['--victims', values.victims]),
-      ],
-      told: (line) => process.stderr.write(`${line}\n`),
-    }),
-  );
-  process.stdout.write(`${JSON.stringify(all)}\n`);
-  return all['ok'] === true;
+  const seeds = Array.from({ length: last - first + 1 }, (_none, at) => first + at);
+  const folder = values.keep ?? mkdtempSync(join(tmpdir(), 'berth-chaos-'));
+  await runMany({
+    seeds,
+    parallel: whole('parallel', values.parallel),
+    folder,
+    args: [
+      ...['--kills', values.kills, '--sessions', values.sessions, '--database', values.database],
+      ...['--agents', values.agents],
+      ...(values.victims === undefined ? [] : ['--victims', values.victims]),
+    ],
+    told: (line) => process.stderr.write(`${line}\n`),
+  });
+  const ok = (await sum(folder)) === seeds.length;
+  if (values.keep === undefined) rmSync(folder, { recursive: true, force: true });
+  return ok;
 }
-if (!(await (values.seeds === undefined ? one() : many(values.seeds)))) process.exitCode = 1;
+/** Tells all runs as one. Answers how many were right. */
+async function sum(folder: string): Promise<number> {
+  const runs = await readKept(folder);
+  process.stdout.write(`${JSON.stringify(together(runs))}\n`);
+  return runs.filter(({ violations }) => violations.length === 0).length;
+}
+
+if (values.sum !== undefined) await sum(values.sum);
+else if (!(await (values.seeds === undefined ? one() : many(values.seeds)))) process.exitCode = 1;
