@@ -70,3 +70,11 @@ test.each(['/proc/berth', '/proc/berth/data', '/proc/self/berth'])(
     );
   },
 );
+
+test('a file that stands where the directory should be is left as it is', () => {
+  writeFileSync(join(directory, '..', 'a-file'), 'mine', { mode: 0o644 });
+  const path = join(directory, '..', 'a-file');
+  const before = statSync(path).mode;
+  expect(() => createLocalFile(path).prepare()).toThrow(/a-file" cannot be written/);
+  expect(statSync(path).mode).toBe(before);
+});

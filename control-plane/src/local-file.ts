@@ -5,6 +5,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -52,6 +53,8 @@ export function createLocalFile(dataDir: string): LocalFile {
     prepare: () => {
       try {
         makeFolder(dataDir);
+        // Looked at before its mode is touched: it may be a file of somebody's.
+        if (!statSync(dataDir).isDirectory()) throw new Error('it is no folder');
         chmodSync(dataDir, dirMode);
         replace(join(dataDir, '.writable'), '');
         rmSync(join(dataDir, '.writable'));
