@@ -64,6 +64,8 @@ export const harnessRecord = z.strictObject({
     env: z.optional(environment),
     /** For an agent that tells its mode as a piece of text: matches such a piece, and its first group is the mode. */
     modeText: z.optional(z.string().check(z.refine(isPattern, 'not a regular expression'))),
+    /** Text of the agent about itself, which is no answer: its first group is shown as a notice, once. */
+    noticeText: z.optional(z.string().check(z.refine(isPattern, 'not a regular expression'))),
   }),
   env: environment,
   /** Written before the agent starts, only where absent unless `overwrite`. */

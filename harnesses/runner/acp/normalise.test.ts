@@ -16,7 +16,11 @@ function run(lines: string[], turnId?: string) {
     newId: () => `m${String(++ids)}`,
     harness: {
       modes: { ask: { name: 'Ask', acpMode: 'default' }, auto: { name: 'Auto', acpMode: 'yolo' } },
-      acp: { argv: ['agent'], modeText: '^\\[MODE_UPDATE\\] (\\w+)$' },
+      acp: {
+        argv: ['agent'],
+        modeText: '^\\[MODE_UPDATE\\] (\\w+)$',
+        noticeText: '^Warning: ([^]*?)\\s*$',
+      },
     },
     ...(turnId === undefined ? {} : { turnId }),
   };
@@ -37,6 +41,24 @@ const short = (lines: string[]) =>
   run(lines).map(({ kind, payload }) =>
     `${kind} ${[payload['messageId'], payload['toolCallId']].filter((id) => typeof id === 'string').join()}`.trim(),
   );
+
+test('what an agent says of itself is a notice, once; what its model says is not', () => {
+  const warning = 'Warning: Model metadata for `m` not found.\n\n';
+  const items = run([
+    chunk(warning),
+    chunk('Hello', 'message', 'a1'),
+    chunk(warning),
+    chunk('Warning: this is hot', 'message', 'a1'),
+    chunk('Warning: another'),
+  ]);
+  expect(
+    items.filter(({ kind }) => kind === 'notice').map(({ payload }) => payload['text']),
+  ).toEqual(['Model metadata for `m` not found.', 'another']);
+  const said = items.flatMap(({ kind, payload }) =>
+    kind === 'message.delta' ? [payload['text']] : [],
+  );
+  expect(said).toEqual(['Hello', 'Warning: this is hot']);
+});
 
 describe('texts', () => {
   test.each<[string, string[], string[]]>([

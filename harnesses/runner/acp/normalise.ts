@@ -16,8 +16,14 @@ export interface Normaliser {
   /** Tool calls that were seen. */
   tools: ReadonlySet<string>;
   mode: string;
+  /** What the agent said about itself: once is enough, however often it says it. */
+  noticed: ReadonlySet<string>;
 }
-export const emptyNormaliser = (mode: string): Normaliser => ({ tools: new Set(), mode });
+export const emptyNormaliser = (mode: string): Normaliser => ({
+  tools: new Set(),
+  mode,
+  noticed: new Set(),
+});
 
 export interface Context {
   newId: () => string;
@@ -75,6 +81,12 @@ function changeMode(state: Normaliser, acpMode: string, context: Context): Norma
   return seal({ ...state, mode }, [item], context);
 }
 
+function notice(state: Normaliser, text: string, context: Context): Normalised {
+  if (text === '' || state.noticed.has(text)) return { state, items: [] };
+  const item = { kind: 'notice', payload: { code: 'agent-notice', text } };
+  return seal({ ...state, noticed: new Set([...state.noticed, text]) }, [item], context);
+}
+
 export function normalise(state: Normaliser, update: SessionUpdate, context: Context): Normalised {
   switch (update.sessionUpdate) {
     case 'agent_message_chunk':
@@ -90,9 +102,13 @@ export function normalise(state: Normaliser, update: SessionUpdate, context: Con
       }
       const text = storable(update.content.text);
       if (text === '') return { state, items: [] };
-      const { modeText } = context.harness.acp;
+      const { modeText, noticeText } = context.harness.acp;
       const acpMode = modeText === undefined ? undefined : text.match(modeText)?.[1];
       if (acpMode !== undefined) return changeMode(state, acpMode, context);
+      // What belongs to a message of the agent is the model's, whatever it begins with.
+      const own = noticeText !== undefined && agentId === undefined;
+      const about = own ? text.match(noticeText)?.[1] : undefined;
+      if (about !== undefined) return notice(state, about, context);
       const same = state.open?.kind === kind && state.open.agentId === agentId;
       const before = same ? [] : endOf(state);
       const open =
@@ -137,8 +153,7 @@ export function normalise(state: Normaliser, update: SessionUpdate, context: Con
       const text = [update.title, (update as { message?: unknown }).message]
         .filter((part) => typeof part === 'string' && part !== '')
         .join(': ');
-      const item = { kind: 'notice', payload: { code: 'agent-notice', text: storable(text) } };
-      return seal(state, text === '' ? [] : [item], context);
+      return notice(state, storable(text), context);
     }
     // The gateway is the truth about usage; replayed prompts are read by `settle`.
     default:
