@@ -48,15 +48,6 @@ test('another server’s file is left alone', () => {
   expect(existsSync(join(directory, 'local.json'))).toBe(true);
 });
 
-test('a file in its place is refused, and left as it was', () => {
-  writeFileSync(directory, 'a file', { mode: 0o640 });
-  expect(() => createLocalFile(directory).prepare()).toThrow(
-    /^BERTH_DATA_DIR: ".*" cannot be written \(not a folder\)$/,
-  );
-  expect(statSync(directory).mode & 0o777).toBe(0o640);
-  expect(readFileSync(directory, 'utf8')).toBe('a file');
-});
-
 test('folders above it are made too', () => {
   createLocalFile(join(directory, 'a', 'b')).prepare();
   expect(statSync(join(directory, 'a', 'b')).isDirectory()).toBe(true);

@@ -6,7 +6,6 @@ import {
   renameSync,
   rmSync,
   statSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -54,8 +53,6 @@ export function createLocalFile(dataDir: string): LocalFile {
     prepare: () => {
       try {
         makeFolder(dataDir);
-        // Before anything about it is changed: it may be somebody's file.
-        if (!statSync(dataDir).isDirectory()) throw new Error('not a folder');
         // Looked at before its mode is touched: it may be a file of somebody's.
         if (!statSync(dataDir).isDirectory()) throw new Error('it is no folder');
         chmodSync(dataDir, dirMode);
