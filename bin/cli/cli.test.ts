@@ -10,6 +10,7 @@ import { describe, expect, test } from 'vitest';
 import { findForm, parseForm, UsageError } from './args.ts';
 import { environmentOf, repositoryOf } from './commands/agents.ts';
 import { chooseOption } from './commands/approvals.ts';
+import { afterLeaving } from './commands/attach.ts';
 import { applyPatch, explainApply } from './commands/pull.ts';
 import { howToAnswer } from './commands/send.ts';
 import { pick, Refused, type Io } from './context.ts';
@@ -367,4 +368,12 @@ describe('packing a folder', () => {
   test('a folder that is none', async () => {
     await expect(pack('/nonexistent/x')).rejects.toThrow(Refused);
   });
+});
+
+test('who has the conversation is said to whoever leaves the agent’s own terminal', () => {
+  expect(afterLeaving(false, false, 'abcd')).toBeNull();
+  expect(afterLeaving(true, true, 'abcd')).toBe('the chat has the conversation again');
+  expect(afterLeaving(true, false, 'abcd')).toMatch(
+    /messages wait: .*berth sessions take-back abcd/,
+  );
 });

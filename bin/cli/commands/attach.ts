@@ -1,8 +1,9 @@
 import { attachTerminal, codeOf, type Attachment, type BerthClient } from '@berth/client';
 import { connectNode } from '@berth/client/node';
-import type { Terminal } from '@berth/contract';
+import type { Session, Terminal } from '@berth/contract';
 import { exitCode, Refused, type Context, type Run } from '../context.ts';
 import { takeKeys, type Keys } from '../detach.ts';
+import { shortId } from '../format.ts';
 
 /** Undoes what a program in the terminal may have switched on (screen, mouse, paste, keys, cursor, colours) and goes below what it drew. */
 const restore =
@@ -34,16 +35,35 @@ async function openTerminal(
   }
 }
 
+/** Pure. Who has the conversation once a person has left the agent's own terminal; null: it was never taken from the chat. */
+export function afterLeaving(handedOver: boolean, ended: boolean, session: string): string | null {
+  if (!handedOver) return null;
+  return ended
+    ? 'the chat has the conversation again'
+    : `the terminal keeps the conversation, and messages wait: attach again, or \`berth sessions take-back ${session}\``;
+}
+
 /** Resolves when the person detached, or what ran in the terminal ended. */
-async function hold(context: Context, attachment: Attachment): Promise<number> {
+async function hold(
+  context: Context,
+  attachment: Attachment,
+): Promise<{ code: number; ended: boolean }> {
   const { stdin, stdout } = context;
-  const { promise, resolve } = Promise.withResolvers<{ code: number; said: string }>();
+  const { promise, resolve } = Promise.withResolvers<{
+    code: number;
+    said: string;
+    ended?: true;
+  }>();
   const write = (bytes: Uint8Array | string): Promise<void> =>
     new Promise((done) => stdout.write(bytes, () => done()));
   attachment.onScreen(({ bytes }) => write(empty).then(() => write(bytes)));
   attachment.onBytes((bytes) => write(bytes));
   attachment.onExit((code) =>
-    resolve({ code: code === 0 ? exitCode.ok : exitCode.failed, said: `ended (exit ${code})` }),
+    resolve({
+      code: code === 0 ? exitCode.ok : exitCode.failed,
+      said: `ended (exit ${code})`,
+      ended: true,
+    }),
   );
   attachment.onState((state) => {
     if (state.kind === 'disconnected' && state.reason !== 'ended')
@@ -66,10 +86,10 @@ async function hold(context: Context, attachment: Attachment): Promise<number> {
   stdout.on('resize', resized);
   process.once('SIGTERM', left).once('SIGHUP', left);
   try {
-    const { code, said } = await promise;
+    const { code, said, ended = false } = await promise;
     await write(restore);
     context.tell(context.style.dim(`[${said}]`));
-    return code;
+    return { code, ended };
   } finally {
     attachment.close();
     stdin.setRawMode(false);
@@ -77,6 +97,13 @@ async function hold(context: Context, attachment: Attachment): Promise<number> {
     stdout.off('resize', resized);
     process.off('SIGTERM', left).off('SIGHUP', left);
   }
+}
+
+/** By the kind of its terminal: who holds it at this moment may be on its way to change. */
+async function isHandedOver(client: BerthClient, { agentId }: Session): Promise<boolean> {
+  const { harness } = await client.agents.get(agentId);
+  const all = await client.harnesses();
+  return all.find(({ id }) => id === harness)?.terminal === 'handover';
 }
 
 export const attach: Run = async (context) => {
@@ -87,8 +114,14 @@ export const attach: Run = async (context) => {
   const terminal = await openTerminal(context, client, session.id);
   context.tell(context.style.dim('[Ctrl-] d detaches]'));
   const size = sizeOf(context);
-  return hold(
+  const { code, ended } = await hold(
     context,
     attachTerminal({ client, connect: connectNode, terminalId: terminal.id, size }),
   );
+  // Cut off by the server: there is nobody to ask.
+  if (code !== exitCode.ok && !ended) return code;
+  const handedOver = terminal.kind === 'agent' && (await isHandedOver(client, session));
+  const said = afterLeaving(handedOver, ended, shortId(session.id));
+  if (said !== null) context.tell(context.style.dim(`[${said}]`));
+  return code;
 };
