@@ -269,7 +269,7 @@ export async function createSession(options: {
       spec = { ...spec, mode };
       if (wanted.restart === true) restart();
       else await apply({ modes: spec.harness.modes });
-      conversation.setMode(mode);
+      if (conversation.mode !== mode) conversation.setMode(mode); // some agents have told it already
     },
     async setModel(model) {
       spec = { ...spec, model };
