@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemClock } from '../clock.ts';
-import { createHarnesses } from './harnesses.ts';
+import { createHarnesses, type Harnesses } from './harnesses.ts';
 
-/** A registry with one package, `thing` 1.0.0, whose install script must never run. */
+/** A registry with one package, `thing`, at two versions, whose install script must never run; and a harness that is at the first. */
 async function world(
   options: {
     integrity?: string;
@@ -23,16 +23,19 @@ async function world(
   const dir = await mkdtemp(join(tmpdir(), 'berth-install-'));
   const source = join(dir, 'package');
   await mkdir(join(source, 'bin'), { recursive: true });
-  const manifest = {
-    name: 'thing',
-    version: '1.0.0',
-    scripts: { postinstall: `touch ${dir}/script-ran` },
+  const pack = async (version: string) => {
+    const scripts = { postinstall: `touch ${dir}/script-ran` };
+    const manifest = { name: 'thing', version, scripts };
+    await writeFile(join(source, 'package.json'), JSON.stringify(manifest));
+    await writeFile(join(source, 'bin', 'thing'), `#!/bin/sh\necho I am the thing ${version}\n`);
+    const file = join(dir, `thing-${version}.tgz`);
+    execFileSync('tar', ['-czf', file, '-C', dir, 'package']);
+    const tarball = await readFile(file);
+    const hash = createHash('sha512').update(tarball).digest('base64');
+    return { manifest, tarball, integrity: `sha512-${hash}` };
   };
-  await writeFile(join(source, 'package.json'), JSON.stringify(manifest));
-  await writeFile(join(source, 'bin', 'thing'), '#!/bin/sh\necho I am the thing\n');
-  execFileSync('tar', ['-czf', join(dir, 'thing.tgz'), '-C', dir, 'package']);
-  const tarball = await readFile(join(dir, 'thing.tgz'));
-  const integrity = `sha512-${createHash('sha512').update(tarball).digest('base64')}`;
+  const packed = { '1.0.0': await pack('1.0.0'), '2.0.0': await pack('2.0.0') };
+  type Version = keyof typeof packed;
 
   let tarballs = 0;
   const server = createServer((request, response) => {
@@ -44,17 +47,21 @@ async function world(
     }
     if (url.endsWith('.tgz')) {
       tarballs += 1;
-      if (options.hang !== true) response.end(tarball);
+      const asked = url.includes('2.0.0') ? '2.0.0' : '1.0.0';
+      if (options.hang !== true) response.end(packed[asked].tarball);
       return;
     }
-    const at = `${base}/thing/-/thing-1.0.0.tgz`;
-    const has = options.gone === 'version' ? '2.0.0' : '1.0.0';
+    const versions = Object.entries(packed).map(([version, { manifest, integrity }]) => {
+      const tarball = `${base}/thing/-/thing-${version}.tgz`;
+      return [version, { ...manifest, dist: { tarball, integrity } }] as const;
+    });
+    const has = versions.filter(([version]) => options.gone !== 'version' || version !== '1.0.0');
     response.setHeader('content-type', 'application/json');
     response.end(
       JSON.stringify({
         name: 'thing',
-        'dist-tags': { latest: has },
-        versions: { [has]: { ...manifest, version: has, dist: { tarball: at, integrity } } },
+        'dist-tags': { latest: '2.0.0' },
+        versions: Object.fromEntries(has),
       }),
     );
   });
@@ -65,58 +72,59 @@ async function world(
 
   const folder = join(dir, 'harnesses', 'thing');
   await mkdir(folder, { recursive: true });
-  const dependencies = { thing: '1.0.0' };
-  const pinned = {
-    version: '1.0.0',
-    integrity: options.integrity ?? integrity,
-    hasInstallScript: true,
-  };
-  await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'x', dependencies }));
-  await writeFile(
-    join(folder, 'package-lock.json'),
-    JSON.stringify({
-      name: 'x',
-      lockfileVersion: 3,
-      requires: true,
-      packages: { '': { name: 'x', dependencies }, 'node_modules/thing': pinned },
-    }),
-  );
-  await writeFile(
-    join(folder, 'harness.json'),
-    JSON.stringify({
-      id: 'thing',
-      title: 'Thing',
-      version: '1.0.0',
-      protocol: 'none',
-      install: {
-        lockFile: 'package-lock.json',
-        packages: dependencies,
-        bin: { thing: options.bin ?? 'node_modules/thing/b*/thing' },
-        sizeBytes: 1000,
+  /** Berth, as it comes with this version of the harness. */
+  const open = async (version: Version, starter = 'start'): Promise<Harnesses> => {
+    const dependencies = { thing: version };
+    const { integrity } = packed[version];
+    const pinned = { version, integrity: options.integrity ?? integrity, hasInstallScript: true };
+    const files = {
+      'package.json': { name: 'x', dependencies },
+      'package-lock.json': {
+        name: 'x',
+        lockfileVersion: 3,
+        requires: true,
+        packages: { '': { name: 'x', dependencies }, 'node_modules/thing': pinned },
       },
-      acp: { argv: ['${agents}/bin/thing'] },
-      env: {},
-      files: [],
-      modes: {},
-      model: {},
-      terminal: { kind: 'none' },
-      state: [],
-      timeouts: { initializeMs: 1, newSessionMs: 1, loadMs: 1, cancelMs: 1 },
-    }),
-  );
-  const harnesses = createHarnesses({
-    harnessesDir: join(dir, 'harnesses'),
-    dataDir: join(dir, 'data'),
-    distDir: join(dir, 'dist'),
-    nodeDir: dirname(dirname(process.execPath)),
-    clock: systemClock,
-    logger: { info: () => undefined, error: () => undefined },
-    env: { PATH: process.env['PATH'], npm_config_registry: base, HOME: join(dir, 'nobody') },
-  });
+      'start.js': starter,
+      'harness.json': {
+        id: 'thing',
+        title: 'Thing',
+        version,
+        protocol: 'none',
+        install: {
+          lockFile: 'package-lock.json',
+          packages: dependencies,
+          files: ['start.js'],
+          bin: { thing: options.bin ?? 'node_modules/thing/b*/thing' },
+          sizeBytes: 1000,
+        },
+        acp: { argv: ['${agents}/bin/thing', version] },
+        env: {},
+        files: [],
+        modes: {},
+        model: {},
+        terminal: { kind: 'none' },
+        state: [],
+        timeouts: { initializeMs: 1, newSessionMs: 1, loadMs: 1, cancelMs: 1 },
+      },
+    };
+    for (const [name, content] of Object.entries(files))
+      await writeFile(join(folder, name), JSON.stringify(content));
+    return createHarnesses({
+      harnessesDir: join(dir, 'harnesses'),
+      dataDir: join(dir, 'data'),
+      distDir: join(dir, 'dist'),
+      nodeDir: dirname(dirname(process.execPath)),
+      clock: systemClock,
+      logger: { info: () => undefined, error: () => undefined },
+      env: { PATH: process.env['PATH'], npm_config_registry: base, HOME: join(dir, 'nobody') },
+    });
+  };
   const installs = join(dir, 'data', 'harnesses', 'thing');
   return {
     dir,
-    harnesses,
+    harnesses: await open('1.0.0'),
+    open,
     installs,
     tarballs: () => tarballs,
     left: () => (existsSync(installs) ? readdirSync(installs) : []),
@@ -133,6 +141,8 @@ async function world(
 }
 const never = new AbortController().signal;
 const silent = async (): Promise<void> => undefined;
+const thing = (hostPath: string): string =>
+  execFileSync(join(hostPath, 'bin/thing'), { encoding: 'utf8' });
 
 test('installs by the lock file, runs no script, links the binary, readable by all', async () => {
   await using all = await world();
@@ -147,9 +157,8 @@ test('installs by the lock file, runs no script, links the binary, readable by a
       },
       never,
     );
-    expect(execFileSync(join(hostPath, 'bin/thing'), { encoding: 'utf8' })).toBe(
-      'I am the thing\n',
-    );
+    expect(thing(hostPath)).toBe('I am the thing 1.0.0\n');
+    expect(await readFile(join(hostPath, 'start.js'), 'utf8')).toBe('"start"');
     expect(existsSync(join(all.dir, 'script-ran'))).toBe(false);
     expect(steps[0]).toBe('bytes fetching Thing 1.0.0');
     expect(statSync(hostPath).mode & 0o777).toBe(0o755);
@@ -191,6 +200,38 @@ test('another content than the lock file pins: refused, nothing left', async () 
   await using all = await world({ integrity: `sha512-${Buffer.alloc(64).toString('base64')}` });
   await expect(all.harnesses.prepare('thing', silent, never)).rejects.toThrow('integrity');
   expect(all.left()).toEqual([]);
+});
+
+test('an upgrade: what runs keeps its version and its record, what comes gets the other, both whole', async () => {
+  await using all = await world();
+  const old = await all.harnesses.prepare('thing', silent, never);
+  const upgraded = await all.open('2.0.0');
+  expect((await upgraded.list())[0]).toMatchObject({ version: '2.0.0', installed: false });
+  expect(upgraded.record('thing', old.hostPath).acp.argv).toEqual(['${agents}/bin/thing', '1.0.0']);
+  const fresh = await upgraded.prepare('thing', silent, never);
+  expect([thing(old.hostPath), thing(fresh.hostPath)]).toEqual([
+    'I am the thing 1.0.0\n',
+    'I am the thing 2.0.0\n',
+  ]);
+  expect(all.left()).toHaveLength(2);
+  for (const [path, version] of [
+    [old.hostPath, '1.0.0'],
+    [fresh.hostPath, '2.0.0'],
+    [undefined, '2.0.0'],
+    [join(all.installs, 'swept'), '2.0.0'], // nothing is known of it any more
+  ] as const)
+    expect(upgraded.record('thing', path).version).toBe(version);
+  // Back again: what is there is not fetched a second time.
+  await (await all.open('1.0.0')).prepare('thing', silent, never);
+  expect(all.tarballs()).toBe(2);
+});
+
+test('another file of its own makes another installation', async () => {
+  await using all = await world();
+  const one = await all.harnesses.prepare('thing', silent, never);
+  const two = await (await all.open('1.0.0', 'start better')).prepare('thing', silent, never);
+  expect(two.hostPath).not.toBe(one.hostPath);
+  expect(await readFile(join(two.hostPath, 'start.js'), 'utf8')).toBe('"start better"');
 });
 
 test('no registry: one sentence that says what to do', async () => {
