@@ -89,8 +89,8 @@ const untrusted = /\b(SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(GET|VER
 /** Which package, at which version, npm did not find. */
 const absent = (output: string): string =>
   /No matching version found for (\S+?)\.?$/m.exec(output)?.[1] ??
-  /404 +(?:The requested resource )?'([^']+)'/.exec(output)?.[1] ??
   /404 Not Found - GET \S+\/([^/\s]+)\.tgz/.exec(output)?.[1] ??
+  /404 +(?:The requested resource )?'([^']+)'/.exec(output)?.[1] ??
   'a package of it';
 
 /** npm's many lines as one sentence that says what to do. */

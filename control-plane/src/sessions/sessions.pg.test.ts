@@ -444,6 +444,21 @@ test('while the database is away nothing is acknowledged, and afterwards nothing
   expect(runner.drops).toBe(0);
 });
 
+test('a sandbox that runs is bound with the record of what lies in it, also after an upgrade', async () => {
+  await using world = await openWorld();
+  const { actor, feature, runner, agentId } = world;
+  const { id } = await feature.sessions.create(actor, { agentId });
+  await feature.reports.phase(id, { phase: 'starting' });
+  const agents = [{ name: 'rehearsal', hostPath: '/agents/rehearsal/0.9.0' }];
+  await feature.reports.running({ ...world.sandbox(id), agents });
+  expect(runner.binds.at(-1)?.harness.version).toBe('0.9.0');
+  // One that does not say what it was started with has the current one.
+  const other = await feature.sessions.create(actor, { agentId });
+  await feature.reports.phase(other.id, { phase: 'starting' });
+  await feature.reports.running(world.sandbox(other.id));
+  expect(runner.binds.at(-1)?.harness.version).toBe('1.0.0');
+});
+
 test('a suspended session wakes on a message; a deleted one is gone at once and leaves no row', async () => {
   await using world = await openWorld();
   const { actor, feature, runner } = world;

@@ -17,10 +17,15 @@ export const rehearsalRecord: HarnessRecord = {
 };
 
 export const testHarnesses: HarnessPort = {
-  record: (id) => ({ ...rehearsalRecord, id, protocol: id === 'rehearsal' ? 'none' : 'chat' }),
+  record: (id, hostPath = `/agents/${id}/${rehearsalRecord.version}`) => ({
+    ...rehearsalRecord,
+    id,
+    protocol: id === 'rehearsal' ? 'none' : 'chat',
+    version: hostPath.slice(hostPath.lastIndexOf('/') + 1),
+  }),
   prepare: async (id, progress) => {
     await progress(1, 2, 'MB', 'downloading');
     await progress(2, 2, 'MB', 'downloading');
-    return { hostPath: `/agents/${id}` };
+    return { hostPath: `/agents/${id}/${rehearsalRecord.version}` };
   },
 };
