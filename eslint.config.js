@@ -6,6 +6,7 @@ import tseslint from 'typescript-eslint';
 const src = 'control-plane/src';
 const features = [
   'store',
+  'replicas',
   'identity',
   'agents',
   'sessions',

@@ -172,7 +172,7 @@ export type RunnerParams<M extends RunnerMethod> = z.infer<(typeof runnerMethods
 export type RunnerValue<M extends RunnerMethod> = z.infer<(typeof runnerMethods)[M]['value']>;
 
 /**
- * Streams. On `stream`, the runner dials `wss://…/api/v1/runner/streams/<streamId>` (same credential) and bytes flow as binary frames; text frames are
+ * Streams. On `stream`, the runner dials `wss://…/api/v1/runner/streams/<streamId>?at=<at>` (same credential) and bytes flow as binary frames; text frames are
  * control: `{"end":true}` after the last byte of a direction, `{"fail":{"code","detail"}}`, `{"meta":{…}}` before the first byte.
  * `terminal`: binary frames are exactly those of the public terminal socket, both ways.
  */
@@ -221,7 +221,14 @@ export const controlFrame = z.discriminatedUnion('op', [
     method: z.string(),
     params: z.unknown(),
   }),
-  z.object({ op: z.literal('stream'), streamId: uuid, sessionId: uuid, purpose: streamPurpose }),
+  z.object({
+    op: z.literal('stream'),
+    streamId: uuid,
+    sessionId: uuid,
+    /** Which process of the control plane waits for it: goes back as `?at=`, and whoever is dialled hands the connection on. */
+    at: z.optional(uuid),
+    purpose: streamPurpose,
+  }),
   z.object({ op: z.literal('pong') }),
 ]);
 export type ControlFrame = z.infer<typeof controlFrame>;

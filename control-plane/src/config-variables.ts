@@ -28,6 +28,16 @@ const list = z.pipe(
   ),
 );
 const text = z.optional(z.string());
+const roleNames = ['web', 'worker'] as const;
+const roles = z.pipe(
+  list,
+  z.pipe(
+    z.transform((names: string[]) =>
+      names.length === 0 || names.includes('all') ? [...roleNames] : [...new Set(names)],
+    ),
+    z.array(z.enum(roleNames)),
+  ),
+);
 
 export const variables = {
   PORT: {
@@ -49,10 +59,24 @@ export const variables = {
     preset: '$XDG_DATA_HOME/berth or ~/.local/share/berth',
   },
   BERTH_ROLES: {
-    as: z._default(z.enum(['all']), 'all'),
-    expects: '"all": running the roles apart comes with a later version',
-    help: 'What this process does.',
+    as: roles,
+    expects: '"all", or a list of "web" and "worker" (the vault runs with the worker)',
+    help: 'What this process does. `web`: API, sockets, dashboard, gateway and the runners’ links; as many as you like. `worker`: makes the sandboxes and runs the egress proxy; one for a database. `all`: both. Apart, they need `DATABASE_URL`.',
     preset: 'all',
+  },
+  BERTH_REPLICA_URL: {
+    as: url(/^https?$/),
+    expects: 'an http or https URL',
+    help: 'Where the other processes of this control plane reach this one. They show each other secrets of their own, at /internal/v1.',
+    preset: 'http://HOST:PORT; for HOST=0.0.0.0 the first address of this machine',
+    example: 'http://10.1.2.3:3000',
+  },
+  BERTH_LINK_URLS: {
+    as: list,
+    expects: 'a list of URLs',
+    help: 'Where runners dial, one after the other: for a balancer in front of several processes.',
+    preset: 'every process with the role web',
+    example: 'https://berth.example.com',
   },
   BERTH_PUBLIC_URL: {
     as: url(/^https?$/),

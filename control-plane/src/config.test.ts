@@ -21,7 +21,9 @@ test('nothing set: the embedded start on this machine', () => {
     port: 3000,
     host: '127.0.0.1',
     dataDir: '/home/ada/.local/share/berth',
-    roles: 'all',
+    roles: ['web', 'worker'],
+    replicaUrl: undefined,
+    linkUrls: [],
     publicUrl: undefined,
     databaseUrl: undefined,
     postgresUser: undefined,
@@ -59,7 +61,12 @@ test.each([
   ['PORT', '3000.5', '"3000.5" is not a port'],
   ['PORT', 'http', '"http" is not a port'],
   ['HOST', 'http://x', 'is not an address'],
-  ['BERTH_ROLES', 'web', 'later version'],
+  ['BERTH_ROLES', 'web', '"web" needs DATABASE_URL'],
+  ['BERTH_ROLES', 'worker', '"worker" needs DATABASE_URL'],
+  ['BERTH_ROLES', 'vault', 'the vault runs with the worker'],
+  ['BERTH_ROLES', 'web, wrker', 'is not "all", or a list'],
+  ['BERTH_REPLICA_URL', '10.0.0.1:3000', 'is not an http or https URL'],
+  ['BERTH_LINK_URLS', 'http://one:3000, two', '"two" is not an http or https URL'],
   ['BERTH_PUBLIC_URL', 'ftp://x', 'is not an http or https URL'],
   ['BERTH_PUBLIC_URL', 'berth.example.com', 'is not an http or https URL'],
   ['LITELLM_GATEWAY_URL', 'localhost:4000', 'is not an http or https URL'],
@@ -78,6 +85,17 @@ test('all faults are named at once, and no secret is repeated', () => {
   const all = faults({ PORT: 'x', DATABASE_URL: 'mysql://me:hunter2@db/x', LOG_LEVEL: 'loud' });
   expect(all).toHaveLength(3);
   expect(all.join('\n')).not.toContain('hunter2');
+});
+
+test('roles apart, on a database that all of them share', () => {
+  const DATABASE_URL = 'postgresql://db/berth';
+  expect(config({ BERTH_ROLES: 'web', DATABASE_URL }).roles).toEqual(['web']);
+  expect(config({ BERTH_ROLES: 'worker, web', DATABASE_URL }).roles).toEqual(['worker', 'web']);
+  expect(config({ BERTH_ROLES: 'all' }).roles).toEqual(['web', 'worker']);
+  expect(config({ BERTH_LINK_URLS: 'http://a:1,https://b' }).linkUrls).toEqual([
+    'http://a:1',
+    'https://b',
+  ]);
 });
 
 test('a name in .env that does not exist is a typing mistake; in the environment it may be another program’s', () => {

@@ -12,6 +12,10 @@ export interface Config {
   readonly host: string;
   readonly dataDir: string;
   readonly roles: Values['BERTH_ROLES'];
+  /** Where other processes reach this one; undefined: where it listens. */
+  readonly replicaUrl: string | undefined;
+  /** Empty: every process with the role web. */
+  readonly linkUrls: readonly string[];
   readonly publicUrl: string | undefined;
   /** Undefined: the embedded server. */
   readonly databaseUrl: string | undefined;
@@ -50,7 +54,7 @@ export function readConfig({ env, dotenv = '', home, cwd }: ConfigSources): Conf
     ]),
   ) as Values;
   const container = readContainerEnv(given, values.CONTAINER_ENV_ALLOW_EXPOSED);
-  faults.push(...container.faults);
+  faults.push(...container.faults, ...together(values));
   if (faults.length > 0) return { kind: 'faults', faults };
   return { kind: 'config', config: assemble(values, container.env, dataHome(given, home), cwd) };
 }
@@ -61,6 +65,8 @@ function assemble(values: Values, containerEnv: ContainerEnv, data: string, cwd:
     host: values.HOST,
     dataDir: resolve(cwd, values.BERTH_DATA_DIR ?? join(data, 'berth')),
     roles: values.BERTH_ROLES,
+    replicaUrl: values.BERTH_REPLICA_URL,
+    linkUrls: values.BERTH_LINK_URLS,
     publicUrl: values.BERTH_PUBLIC_URL,
     databaseUrl: values.DATABASE_URL,
     postgresUser: values.BERTH_POSTGRES_USER,
@@ -74,6 +80,20 @@ function assemble(values: Values, containerEnv: ContainerEnv, data: string, cwd:
     drainMs: values.BERTH_DRAIN_SECONDS * 1_000,
     logLevel: values.LOG_LEVEL,
   };
+}
+
+/** Each may be right by itself. */
+function together(values: Values): string[] {
+  const faults: string[] = [];
+  const { BERTH_ROLES: roles, DATABASE_URL: database, BERTH_LINK_URLS: urls } = values;
+  if (roles.length < 2 && database === undefined)
+    faults.push(
+      `BERTH_ROLES: "${roles.join()}" needs DATABASE_URL: the embedded PostgreSQL belongs to a process that does everything`,
+    );
+  for (const url of urls)
+    if (!/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : ''))
+      faults.push(`BERTH_LINK_URLS: "${url}" is not an http or https URL`);
+  return faults;
 }
 
 function read(

@@ -50,3 +50,17 @@ function named(error: unknown, url: string): unknown {
     cause: error,
   });
 }
+
+/** Why it cannot be served from; empty: it can. */
+export async function readiness(store: {
+  pool: { query(text: string): Promise<unknown> };
+}): Promise<string[]> {
+  try {
+    await store.pool.query('select 1');
+    return [];
+  } catch (error) {
+    return [
+      `the database does not answer: ${error instanceof Error ? error.message : String(error)}`,
+    ];
+  }
+}

@@ -23,9 +23,12 @@ export function openGateway(parts: {
     logger: parts.logger,
     ports: {
       authenticate: (credential) => runners.authenticate(credential),
-      session: (runnerId, sessionId) => {
-        if (!runners.serves(runnerId, sessionId)) return undefined;
-        const context = sessions.sessionContext(sessionId);
+      // Behind a balancer a call may come to another process than the session's link: that one reads the rows.
+      session: async (runnerId, sessionId) => {
+        const here = runners.serves(runnerId, sessionId);
+        const context =
+          (here ? sessions.sessionContext(sessionId) : undefined) ??
+          (await sessions.readContext(runnerId, sessionId));
         return context === undefined ? undefined : { models: context.allowedModels };
       },
       used: (sessionId, usage) => sessions.recordUsage(sessionId, usage),

@@ -7,25 +7,35 @@ import { Registry } from 'prom-client';
 import { createAgents, createHarnesses } from './agents/index.ts';
 import { systemClock, timestamp } from './clock.ts';
 import type { Config } from './config.ts';
-import { openDatabase } from './database.ts';
+import { openDatabase, readiness } from './database.ts';
 import { openGateway } from './open-gateway.ts';
 import { greeting } from './greeting.ts';
-import { createIdentity, type Actor } from './identity/index.ts';
+import { createIdentity } from './identity/index.ts';
 import { createIds } from './ids.ts';
 import { listenFault } from './listen-fault.ts';
 import type { LocalFile } from './local-file.ts';
 import { createLogMetrics } from './log-metrics.ts';
-import type { Places } from './places.ts';
-import { createRunners, startLocalRunner } from './runners/index.ts';
 import {
-  createLocalDriver,
-  createReconciler,
-  type Reconciler,
-  type SandboxReports,
-} from './sandboxes/index.ts';
+  anyTurnOpen,
+  closingTerminals,
+  openWorker,
+  probeMachine,
+  sandboxFacts,
+  toldReconciler,
+} from './open-worker.ts';
+import type { Places } from './places.ts';
+import {
+  colleague,
+  linkUrls,
+  reachableUrl,
+  remoteSandboxLogs,
+  replicaCalls,
+} from './replica-calls.ts';
+import { createDoor, createReplicas } from './replicas/index.ts';
+import { createRunners, startLocalRunner } from './runners/index.ts';
+import { createReconciler, type Reconciler } from './sandboxes/index.ts';
 import { createSessions, type RunnerEvents, type SessionsFeature } from './sessions/index.ts';
-import { createTerminals, type Terminals } from './terminals/index.ts';
-import { startEgress } from './vault/index.ts';
+import { createTerminals } from './terminals/index.ts';
 import { version } from './version.ts';
 import { createWeb } from './web/index.ts';
 import { createWorkspaces } from './workspaces/index.ts';
@@ -50,19 +60,12 @@ export async function run(parts: {
   const newId = createIds(clock);
   const metrics = new Registry();
   await using scope = new AsyncDisposableStack();
+  const serves = config.roles.includes('web');
+  const machine = config.roles.includes('worker')
+    ? probeMachine({ config, places, clock, logger, signal })
+    : undefined;
   localFile.prepare();
 
-  const driver = createLocalDriver({
-    dataDir: config.dataDir,
-    agentdDir: places.agentd,
-    nodeDir: places.nodeDir,
-    clock,
-    logger,
-    unsafe: config.sandbox === 'unsafe',
-  });
-  // Looks at the machine while Postgres starts.
-  const probing = driver.probe(signal, (text) => process.stderr.write(`berth: ${text}\n`));
-  probing.catch(() => undefined); // awaited below, where its failure ends the start
   const { store, hints } = await openDatabase({
     config,
     migrations: places.migrations,
@@ -90,21 +93,18 @@ export async function run(parts: {
   });
   await agents.ensureRehearsal(owner.teamId);
 
-  const egress = scope.use(
-    await startEgress({
-      script: places.vaultScript,
-      socketPath: places.egressSocket,
-      trusted: config.egressTrusted,
-      keepMs: config.egressKeepMs,
-      store,
-      clock,
-      newId,
-      logger,
-    }),
+  const worker =
+    machine === undefined
+      ? undefined
+      : await openWorker({ machine, config, places, store, clock, newId, logger, scope });
+  const replicas = scope.use(
+    await createReplicas({ store, hints, clock, newId, logger, roles: config.roles }),
   );
-  const health = await probing;
+  const facts = sandboxFacts(worker, replicas);
+  const told = toldReconciler(hints, () => late.reconciler);
 
-  const runners = createRunners({ store, clock, newId, logger, events: () => known(late.events) });
+  const events = () => known(late.events);
+  const runners = createRunners({ store, clock, newId, logger, events, replicas });
   const sessions = createSessions({
     store,
     hints,
@@ -113,15 +113,21 @@ export async function run(parts: {
     logger,
     runner: runners.port,
     sandboxes: {
-      hint: (id) => late.reconciler?.hint(id),
+      hint: (id) => told.hint(id),
       current: (id) => late.reconciler?.current(id),
     },
+    seats: replicas,
+    colleague: colleague(replicas),
     harnesses,
     config: {
       containerEnv: config.containerEnv,
-      driver: driver.name,
-      isolated: health.isolated,
-      egressSocket: egress.socketPath,
+      get driver() {
+        return facts()?.driver ?? 'local';
+      },
+      get isolated() {
+        return facts()?.isolated ?? true;
+      },
+      egressSocket: worker?.egress.socketPath ?? '',
       limits: sandboxLimits,
     },
     metrics: createLogMetrics(metrics),
@@ -137,31 +143,36 @@ export async function run(parts: {
     sessions: () => sessions.sessions,
   });
   late.events = sessions.runnerEvents;
-  const reconciler = createReconciler({
-    driver,
-    intents: sessions.intents,
-    reports: closingTerminals(sessions.reports, terminals),
-    clock,
-    logger,
-  });
-  late.reconciler = reconciler;
-  scope.defer(
-    sessions.egressPolicies.watch({
-      set: (policy) => egress.setPolicy(policy),
-      forget: (sessionId) => egress.forget(sessionId),
-    }),
-  );
+  if (worker !== undefined) {
+    const { driver, egress } = worker;
+    late.reconciler = createReconciler({
+      driver,
+      intents: sessions.intents,
+      reports: closingTerminals(sessions.reports, terminals),
+      clock,
+      logger,
+    });
+    scope.defer(
+      sessions.egressPolicies.watch({
+        set: (policy) => egress.setPolicy(policy),
+        forget: (sessionId) => egress.forget(sessionId),
+      }),
+    );
+    scope.defer(await told.listen());
+  }
 
   const gateway = scope.use(openGateway({ config, clock, logger, runners, sessions }));
+  const ownLogs = worker?.logs;
   const workspaces = createWorkspaces({
     runner: runners.port,
     streams: runners.streams,
     sessions: sessions.sessions,
-    sandboxLogs: (sessionId, tail) => driver.logs(sessionId, tail),
+    sandboxLogs: ownLogs ?? remoteSandboxLogs(replicas),
   });
   scope.defer(() => runners.close());
 
   const meta = (): Meta => {
+    const sandboxes = facts();
     const { configured, virtualKeys, version: gatewayVersion } = gateway.health();
     return {
       name: 'berth',
@@ -173,16 +184,21 @@ export async function run(parts: {
         virtualKeys,
         ...(gatewayVersion === undefined ? {} : { version: gatewayVersion }),
       },
-      drivers: [driver.name],
+      drivers: sandboxes === undefined ? [] : [sandboxes.driver],
       isolation: {
-        isolated: health.isolated,
-        ...(health.detail === undefined ? {} : { detail: health.detail }),
+        isolated: sandboxes?.isolated ?? true,
+        ...(sandboxes?.detail === undefined ? {} : { detail: sandboxes.detail }),
       },
     };
   };
   const web = scope.use(
     createWeb({
-      config: { publicUrl: config.publicUrl, listenHost: config.host },
+      config: {
+        publicUrl: config.publicUrl,
+        listenHost: config.host,
+        replicaUrl: config.replicaUrl ?? reachableUrl('http://127.0.0.1', config.host),
+        closed: !serves,
+      },
       logger,
       clock,
       newId,
@@ -197,6 +213,11 @@ export async function run(parts: {
       terminals,
       workspaces,
       gateway: (request, response) => gateway.handle(request, response),
+      internal: createDoor({
+        replicas,
+        calls: replicaCalls({ runners, sessions, sandboxLogs: ownLogs }),
+        logger,
+      }),
       runners,
       meta,
       metrics,
@@ -209,22 +230,39 @@ export async function run(parts: {
   const { url } = await web.listen(config.port, config.host).catch((error: unknown) => {
     throw listenFault(error, config);
   });
-  const token = await identity.localToken(owner, localFile.previousToken());
-  const localRunner = await runners.ensureLocal({ stateDir: places.runnerState });
-  scope.use(
-    await startLocalRunner({
-      stateDir: places.runnerState,
-      runnerScript: places.runnerScript,
-      nodeBinary: places.nodeBinary,
-      url,
-      identity: localRunner,
-      busy: () => anyTurnOpen(sessions, owner),
-      foreign: () => runners.foreign(localRunner.runnerId),
-      logger,
-    }),
-  );
-  const reconciling = reconciler.run(signal);
-  reconciling.catch((error: unknown) => logger.error({ err: error }, 'the reconciler ended'));
+  await replicas.start({
+    url: config.replicaUrl ?? reachableUrl(url, config.host),
+    facts: worker?.facts ?? null,
+  });
+  // Whoever looks at us saw what was true before; what we held may have moved on. Alone, nobody took it.
+  replicas.onAway(() => {
+    if (replicas.others().length > 0) web.comeBack();
+  });
+  let reconciling = Promise.resolve();
+  if (worker !== undefined) {
+    const identityOfRunner = await runners.ensureLocal({ stateDir: places.runnerState });
+    const dialled = () =>
+      linkUrls({ configured: config.linkUrls, own: serves ? url : undefined, replicas });
+    const localRunner = scope.use(
+      await startLocalRunner({
+        stateDir: places.runnerState,
+        runnerScript: places.runnerScript,
+        nodeBinary: places.nodeBinary,
+        urls: dialled(),
+        identity: identityOfRunner,
+        busy: () => anyTurnOpen(sessions, owner),
+        foreign: () => runners.foreign(identityOfRunner.runnerId),
+        logger,
+      }),
+    );
+    replicas.onChange(() => {
+      localRunner
+        .dial(dialled())
+        .catch((error: unknown) => logger.error({ err: error }, 'link.json was not written'));
+    });
+    reconciling = known(late.reconciler).run(signal);
+    reconciling.catch((error: unknown) => logger.error({ err: error }, 'the reconciler ended'));
+  }
   const sweeper = setInterval(() => {
     identity
       .sweep()
@@ -232,8 +270,12 @@ export async function run(parts: {
   }, sweepEveryMs);
   scope.defer(() => clearInterval(sweeper));
 
-  localFile.write({ url, token, pid: process.pid, version, startedAt: timestamp(clock.now()) });
-  scope.defer(() => localFile.remove(process.pid));
+  // One that does everything is this machine's own: editor and command line of its user sign in by themselves.
+  if (worker !== undefined && serves) {
+    const token = await identity.localToken(owner, localFile.previousToken());
+    localFile.write({ url, token, pid: process.pid, version, startedAt: timestamp(clock.now()) });
+    scope.defer(() => localFile.remove(process.pid));
+  }
   process.stdout.write(`berth ready ${url}\n`);
   const signIn = await identity.createSignInLink(owner, config.publicUrl ?? url);
   process.stderr.write(
@@ -242,13 +284,16 @@ export async function run(parts: {
       signInUrl: signIn.url,
       vsix: existsSync(places.vsix) ? places.vsix : undefined,
       gateway: { configured: config.gateway !== undefined, problem: gateway.health().problem },
-      refusal: health.refusal,
-      isolated: health.isolated,
+      refusal: worker?.refusal,
+      isolated: facts()?.isolated ?? true,
     }),
   );
 
   if (!signal.aborted) await once(signal, 'abort');
-  await web.drain(config.drainMs);
+  // Nobody new is let in from here on. Another process that lives serves the runners while we end what runs here.
+  const drained = web.drain(config.drainMs);
+  if (replicas.others().some(({ roles }) => roles.includes('web'))) runners.handOver();
+  await drained;
   logger.debug('no request left');
   await reconciling;
   logger.debug('no sandbox is being worked on');
@@ -266,45 +311,4 @@ function userName(): string {
 function known<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('asked before it was made');
   return value;
-}
-
-/** The sandbox's processes are gone, and every terminal with them. */
-function closingTerminals(
-  reports: SandboxReports,
-  terminals: Pick<Terminals, 'sessionEnded'>,
-): SandboxReports {
-  return {
-    ...reports,
-    phase: async (sessionId, report) => {
-      await reports.phase(sessionId, report);
-      if (report.phase === 'suspended')
-        await terminals.sessionEnded(sessionId, 'The session was suspended.');
-      if (report.phase === 'lost' || report.phase === 'removed')
-        await terminals.sessionEnded(sessionId, 'The sandbox is gone.');
-    },
-  };
-}
-
-/** A turn runs somewhere, or waits for a person in its middle: a runner of another build may not be replaced now. */
-async function anyTurnOpen(
-  { sessions }: Pick<SessionsFeature, 'sessions'>,
-  owner: Actor,
-): Promise<boolean> {
-  for (const status of ['running', 'waiting', 'stalled'] as const) {
-    if ((await sessions.list(owner, { status, limit: 1 })).items.length > 0) return true;
-  }
-  return false;
-}
-
-async function readiness(store: {
-  pool: { query(text: string): Promise<unknown> };
-}): Promise<string[]> {
-  try {
-    await store.pool.query('select 1');
-    return [];
-  } catch (error) {
-    return [
-      `the database does not answer: ${error instanceof Error ? error.message : String(error)}`,
-    ];
-  }
 }

@@ -15,6 +15,9 @@ export const limits = {
   inFlightItems: 5000,
   /** Bytes in the link's socket: batches wait. */
   linkBufferBytes: 8 * 1024 * 1024,
+  /** A control plane that does not answer: the only one, or one of several. */
+  dialOneMs: 10_000,
+  dialOneOfManyMs: 2000,
   dialFirstMs: 50,
   dialMostMs: 1000,
   /** The control plane speaks another version. */

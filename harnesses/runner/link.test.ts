@@ -40,7 +40,8 @@ test('a control plane that stays away is said once, and once more after it was b
   const link = createLink({
     target: async () => {
       dials += 1;
-      return { url: `http://127.0.0.1:${String(port)}`, credential: 'c', runnerId: 'r' };
+      const url = `http://127.0.0.1:${String(port)}`;
+      return { url, others: false, credential: 'c', runnerId: 'r' };
     },
     events: {
       hello: (runnerId) => ({ op: 'hello', protocol: 1, runnerId, version: 't', sessions: [] }),

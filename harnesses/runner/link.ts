@@ -10,7 +10,10 @@ import * as z from 'zod/mini';
 import { limits } from './limits.ts';
 
 export interface LinkTarget {
+  /** Of several, the one whose turn it is. */
   url: string;
+  /** There are others: one that does not answer is not waited for long. */
+  others: boolean;
   credential: string;
   runnerId: string;
 }
@@ -38,8 +41,8 @@ export const bearer = (credential: string): Record<string, string> => ({
 });
 
 export function createLink(options: {
-  /** Read anew before every dial; null: nobody to dial. */
-  target: () => Promise<LinkTarget | null>;
+  /** Read anew before every dial; null: nobody to dial. `turn`: how many connections have ended. */
+  target: (turn: number) => Promise<LinkTarget | null>;
   events: LinkEvents;
   log: (fields: Record<string, unknown>, message: string) => void;
 }): Link {
@@ -48,6 +51,7 @@ export function createLink(options: {
   let ready = false;
   let closed = false;
   let tries = 0;
+  let turn = 0;
   let timer: NodeJS.Timeout | undefined;
   /** Said since the link was up last: a control plane that stays away is no news each time it is dialled. */
   const said = new Set<string>();
@@ -75,7 +79,7 @@ export function createLink(options: {
     timer = setTimeout(dial, most * (0.75 + Math.random() / 4)); // many runners must not come back in step
   }
   function dial(): void {
-    target().then(
+    target(turn).then(
       (to) => {
         if (closed) return;
         if (to === null) later();
@@ -91,7 +95,7 @@ export function createLink(options: {
   function open(to: LinkTarget): void {
     const dialled = new WebSocket(socketUrl(to.url, '/api/v1/runner'), linkProtocol, {
       headers: bearer(to.credential),
-      handshakeTimeout: 10_000,
+      handshakeTimeout: to.others ? limits.dialOneOfManyMs : limits.dialOneMs,
       perMessageDeflate: false,
       maxPayload: 64 * 1024 * 1024,
     });
@@ -139,6 +143,7 @@ export function createLink(options: {
       socket = null;
       const was = ready;
       ready = false;
+      turn++;
       if (!foreign) tell({ code }, 'link closed');
       if (was) events.down();
       later();

@@ -38,7 +38,7 @@ process.on('uncaughtException', (error) => {
 const screens = createScreens();
 const runner = await createRunner({
   dir,
-  target: () => readLinkFile(dir),
+  target: (turn) => readLinkFile(dir, turn),
   clock: systemClock,
   newId: createIds(systemClock),
   version,

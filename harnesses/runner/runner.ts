@@ -36,7 +36,8 @@ export interface Runner extends AsyncDisposable {
 /** All sessions of this machine and the link that they share. */
 export async function createRunner(options: {
   dir: string;
-  target: () => Promise<LinkTarget | null>;
+  /** Where to dial; `turn` counts the connections that ended, so that another address has its turn. */
+  target: (turn: number) => Promise<LinkTarget | null>;
   clock: Clock;
   newId: NewId;
   version: string;
@@ -53,7 +54,8 @@ export async function createRunner(options: {
   // Journals may have something to say before there is a link.
   const wire: { link?: Link } = {};
 
-  const target = async (): Promise<LinkTarget | null> => (last = await options.target());
+  const target = async (turn: number): Promise<LinkTarget | null> =>
+    (last = await options.target(turn));
   const send = (frame: RunnerFrame, taken?: () => void): boolean =>
     wire.link?.send(frame, taken) ?? false;
 
@@ -250,6 +252,7 @@ export async function createRunner(options: {
           await serveStream({
             target: last,
             streamId: frame.streamId,
+            at: frame.at,
             session: entry?.session,
             purpose: frame.purpose,
             log: (fields, message) => log({ sessionId, ...fields }, message),

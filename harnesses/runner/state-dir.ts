@@ -3,11 +3,17 @@ import { join } from 'node:path';
 import * as z from 'zod/mini';
 import type { LinkTarget } from './link.ts';
 
-const linkFile = z.object({ url: z.url(), credential: z.string(), runnerId: z.string() });
+/** `urls`: processes of one control plane, each as good as the other; without it `url` is the only one. */
+const linkFile = z.object({
+  url: z.url(),
+  urls: z.optional(z.array(z.url()).check(z.minLength(1))),
+  credential: z.string(),
+  runnerId: z.string(),
+});
 const missing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
 /** What the control plane wrote for us; null: it took the file away. Throws when it is there and cannot be understood. */
-export async function readLinkFile(dir: string): Promise<LinkTarget | null> {
+export async function readLinkFile(dir: string, turn = 0): Promise<LinkTarget | null> {
   let text: string;
   try {
     text = await readFile(join(dir, 'link.json'), 'utf8');
@@ -15,7 +21,13 @@ export async function readLinkFile(dir: string): Promise<LinkTarget | null> {
     if (missing(error)) return null;
     throw error;
   }
-  return z.parse(linkFile, JSON.parse(text));
+  const { url, urls = [url], credential, runnerId } = z.parse(linkFile, JSON.parse(text));
+  return {
+    url: urls[turn % urls.length] ?? url,
+    others: urls.length > 1,
+    credential,
+    runnerId,
+  };
 }
 
 export interface Lock extends AsyncDisposable {

@@ -14,12 +14,15 @@ type Log = (fields: Record<string, unknown>, message: string) => void;
 export async function serveStream(options: {
   target: LinkTarget;
   streamId: string;
+  /** Which process of the control plane waits for it. */
+  at: string | undefined;
   session: Session | undefined;
   purpose: StreamPurpose;
   log: Log;
 }): Promise<void> {
-  const { target, streamId, session, purpose, log } = options;
-  const socket = new WebSocket(socketUrl(target.url, `/api/v1/runner/streams/${streamId}`), {
+  const { target, streamId, at, session, purpose, log } = options;
+  const path = `/api/v1/runner/streams/${streamId}${at === undefined ? '' : `?at=${at}`}`;
+  const socket = new WebSocket(socketUrl(target.url, path), {
     headers: bearer(target.credential),
     handshakeTimeout: limits.streamDialMs,
     perMessageDeflate: false,

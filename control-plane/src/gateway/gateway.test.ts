@@ -71,7 +71,7 @@ function start(target: string | undefined): void {
     linkMs: 1000,
     ports: {
       authenticate: async (credential) => (credential === 'runner' ? { runnerId: 'r' } : null),
-      session: (runnerId, sessionId) =>
+      session: async (runnerId, sessionId) =>
         runnerId === 'r' && sessionId === 's' && linked ? { models: ['m'] } : undefined,
       used: (sessionId, usage) => used.push({ sessionId, ...usage }),
       notice: (_sessionId, code) => notices.push(code),

@@ -28,7 +28,7 @@ export interface GatewayPorts {
   /** The runner that holds this credential; null: nobody's. */
   authenticate(credential: string): Promise<{ runnerId: string } | null>;
   /** The session as that runner may use it; undefined: not its session. */
-  session(runnerId: string, sessionId: string): { models: readonly string[] } | undefined;
+  session(runnerId: string, sessionId: string): Promise<{ models: readonly string[] } | undefined>;
   used(
     sessionId: string,
     usage: {
@@ -237,10 +237,10 @@ export function createGateway(options: {
     runnerId: string,
     sessionId: string,
     request: IncomingMessage,
-  ): Promise<ReturnType<GatewayPorts['session']>> {
+  ): ReturnType<GatewayPorts['session']> {
     const end = clock.now() + linkMs;
     for (;;) {
-      const found = ports.session(runnerId, sessionId);
+      const found = await ports.session(runnerId, sessionId);
       if (found !== undefined || request.destroyed || clock.now() >= end) return found;
       await pause(limits.linkLookMs);
     }

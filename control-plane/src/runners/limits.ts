@@ -19,6 +19,8 @@ export const limits = {
   streamDialMs: 10_000,
   /** A stream whose runner was not heard for more beats than this is ended: 25 s at the most. */
   streamBeat: { pingMs: 5_000, beatsMissed: 4 },
+  /** What a call through another process may take longer than one from here. */
+  relayMs: 1_000,
   /** How long an authenticated credential is believed without asking the database. */
   credentialMs: 60_000,
   /** After a drain, links that did not close by themselves are cut. */

@@ -2,8 +2,13 @@ import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 
-const linkFile = z.object({ url: z.string(), runnerId: z.string(), credential: z.string() });
-/** `<state>/link.json`: where the runner dials and as whom. It reads the file before each attempt, so a control plane that moved is found. */
+const linkFile = z.object({
+  url: z.string(),
+  urls: z.optional(z.array(z.string())),
+  runnerId: z.string(),
+  credential: z.string(),
+});
+/** `<state>/link.json`: where the runner dials (`urls`: one after the other) and as whom. It reads the file before each attempt, so a control plane that moved is found. */
 export type LinkFile = z.infer<typeof linkFile>;
 
 /** Undefined: there is none, or it is not whole; a runner's identity can be made again. */

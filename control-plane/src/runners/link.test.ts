@@ -20,7 +20,7 @@ function silent(time: { ms: number }) {
     events: () => recordedEvents().events,
     logger: pino({ level: 'silent' }),
     clock: { now: () => time.ms },
-    greeted: () => undefined,
+    greeted: async () => undefined,
     foreign: () => undefined,
     closed: () => undefined,
   });

@@ -31,7 +31,7 @@ export class Link {
   readonly #events: () => RunnerEvents;
   readonly #logger: Logger;
   readonly #clock: Clock;
-  readonly #greeted: (link: Link, hello: Hello) => void;
+  readonly #greeted: (link: Link, hello: Hello) => Promise<void>;
   readonly #foreign: (link: Link) => void;
   readonly #chains = new Map<string, Promise<void>>();
   readonly #heart: NodeJS.Timeout;
@@ -48,7 +48,7 @@ export class Link {
     events: () => RunnerEvents;
     logger: Logger;
     clock: Clock;
-    greeted: (link: Link, hello: Hello) => void;
+    greeted: (link: Link, hello: Hello) => Promise<void>;
     /** It speaks another version of the link, and is closed. */
     foreign: (link: Link) => void;
     closed: (link: Link) => void;
@@ -189,9 +189,8 @@ export class Link {
       return;
     }
     this.#state = 'welcoming';
-    this.#greeted(this, hello);
-    this.#events()
-      .hello(this.runnerId, hello.sessions)
+    this.#greeted(this, hello)
+      .then(() => this.#events().hello(this.runnerId, hello.sessions))
       .then(
         (answer) => {
           if (this.#state !== 'welcoming') return;

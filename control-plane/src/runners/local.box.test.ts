@@ -40,7 +40,7 @@ const start = (url = 'http://127.0.0.1:1') =>
     stateDir: dir,
     runnerScript: script,
     nodeBinary: process.execPath,
-    url,
+    urls: [url],
     identity,
     busy: async () => busy,
     foreign: () => foreign,
@@ -69,6 +69,7 @@ test('starts it detached and bare, outlives its watcher, is found again, and sta
   expect(second.pid()).toBe(pid);
   expect(JSON.parse(await readFile(join(dir, 'link.json'), 'utf8'))).toEqual({
     url: 'http://127.0.0.1:2',
+    urls: ['http://127.0.0.1:2'],
     ...identity,
   });
   process.kill(pid, 'SIGKILL');

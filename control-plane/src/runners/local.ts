@@ -25,6 +25,8 @@ const pidFile = z.object({ pid: z.int(), startedAt: z.string(), build: z.string(
 type Recorded = z.infer<typeof pidFile>;
 
 export interface LocalRunner extends AsyncDisposable {
+  /** Other processes of the control plane came or went: the runner may dial any of these. */
+  dial(urls: readonly string[]): Promise<void>;
   /** The process that serves now; undefined: it is being started again. */
   pid(): number | undefined;
   /** Ends the runner too. Leaving the scope only stops watching: the runner and its agents work on. */
@@ -42,8 +44,8 @@ export async function startLocalRunner(options: {
   stateDir: string;
   runnerScript: string;
   nodeBinary: string;
-  /** Where the control plane listens, for the runner: `http://127.0.0.1:3000`. */
-  url: string;
+  /** Where the control plane listens, for the runner: `http://127.0.0.1:3000`. Several: one after the other. */
+  urls: readonly string[];
   identity: RunnerIdentity;
   /** A turn runs: a runner of another build may not be replaced now. */
   busy: () => Promise<boolean>;
@@ -55,7 +57,11 @@ export async function startLocalRunner(options: {
   const logger = options.logger.child({ part: 'local-runner' });
   const pidPath = join(stateDir, 'runner.pid');
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
-  await writeLinkFile(stateDir, { url: options.url, ...identity });
+  const dial = async (urls: readonly string[]): Promise<void> => {
+    const [url] = urls;
+    if (url !== undefined) await writeLinkFile(stateDir, { url, urls: [...urls], ...identity });
+  };
+  await dial(options.urls);
   const build = await buildOf(dirname(runnerScript));
   const stopped = new AbortController();
   const alive = async (one: Recorded): Promise<boolean> =>
@@ -161,6 +167,7 @@ export async function startLocalRunner(options: {
     await watching;
   }
   return {
+    dial,
     pid: () => current?.pid,
     async end() {
       await stopWatching();

@@ -7,6 +7,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import { WebSocket } from 'ws';
 import { systemClock } from '../clock.ts';
 import { createIds } from '../ids.ts';
+import { createReplicas } from '../replicas/index.ts';
+import { createHints } from '../store/index.ts';
 import { testDatabase } from '../store/testing/index.ts';
 import { writeLinkFile } from './link-file.ts';
 import { createRunners } from './runners.ts';
@@ -49,12 +51,17 @@ beforeEach(async () => {
       },
     }),
   );
+  const hints = stack.use(await createHints({ store: db.store, logger }));
+  const parts = { store: db.store, hints, clock: systemClock, newId, logger, roles: ['web'] };
+  const replicas = stack.use(await createReplicas(parts));
+  await replicas.start({ url: 'http://127.0.0.1:9', facts: null });
   runners = createRunners({
     store: db.store,
     clock: systemClock,
     newId,
     logger,
     events: () => told.events,
+    replicas,
   });
   const served = stack.use(await serveRunners(() => runners));
   stack.defer(() => runners.close());

@@ -22,7 +22,3 @@ export async function ensureRunner(
     [runner.id, runner.hash, runner.at],
   );
 }
-
-export async function runnerSeen({ pool }: Sql, runnerId: string, at: Date): Promise<void> {
-  await pool.query(`update runner set last_seen_at = $2 where id = $1`, [runnerId, at]);
-}

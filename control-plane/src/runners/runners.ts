@@ -7,14 +7,15 @@ import type { Logger } from 'pino';
 import { WebSocketServer } from 'ws';
 import type { Clock } from '../clock.ts';
 import type { NewId } from '../ids.ts';
+import { relayUpgrade, type Replicas } from '../replicas/index.ts';
 import type { RunnerEvents, RunnerPort } from '../sessions/index.ts';
 import type { Store } from '../store/index.ts';
 import { bearer, makeCredential, readCredential, sameHash } from './credential.ts';
 import { limits } from './limits.ts';
 import { Link, linkCloses } from './link.ts';
 import { readLinkFile } from './link-file.ts';
-import { unreachable } from './refusals.ts';
-import { ensureRunner, runnerHash, runnerSeen } from './runners.store.ts';
+import { ensureRunner, runnerHash } from './runners.store.ts';
+import { createRemoteCalls, createRemoteRunners, type RemoteCalls } from './remote.ts';
 import { createStreams } from './stream-desk.ts';
 import type { RunnerStreams } from './streams.ts';
 
@@ -24,6 +25,7 @@ export interface RunnerIdentity {
 }
 export interface Runners {
   readonly port: RunnerPort;
+  readonly remoteCalls: RemoteCalls;
   readonly streams: RunnerStreams;
   /** `/api/v1/runner` and `/api/v1/runner/streams/<id>`. False: another path, which is left alone. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
@@ -36,27 +38,34 @@ export interface Runners {
   connected(): readonly string[];
   /** Its last words were of another version of the link: nothing that it says is understood here, until another takes its place. */
   foreign(runnerId: string): boolean;
+  /** Links go to another process; streams that are open end as they do. */
+  handOver(): void;
   /** Tells the runners to come back to whoever is next; they keep what is not acknowledged. */
   close(): Promise<void>;
 }
 
 const path = /^\/api\/v1\/runner(?:\/streams\/([^/?]+))?$/;
 
-/** The server side of the link. `events` is asked late, because sessions are made after their port. */
+/**
+ * The server side of the link. `events` is asked late, because sessions are made after their port. What is asked of a runner whose link another process holds goes
+ * through that one; the bytes of a stream come to the process that waits for them, wherever the runner's connection lands.
+ */
 export function createRunners(options: {
   store: Store;
   clock: Clock;
   newId: NewId;
   logger: Logger;
   events: () => RunnerEvents;
+  replicas: Pick<Replicas, 'id' | 'peers' | 'seat' | 'address' | 'claim' | 'release' | 'onClaims'>;
 }): Runners {
-  const { store, clock, newId, events } = options;
+  const { store, clock, newId, events, replicas } = options;
   const logger = options.logger.child({ part: 'runners' });
   const links = new Map<string, Link>();
   const homes = new Map<string, string>();
   const believed = new Map<string, { hash: Uint8Array; until: number }>();
   const foreigners = new Set<string>();
   const opened = new Set<Link>();
+  const claimedAt = new Map<Link, number>();
   const work = new Set<Promise<void>>();
   const server = new WebSocketServer({
     noServer: true,
@@ -103,19 +112,16 @@ export function createRunners(options: {
   }
   const send = (sessionId: string, frame: ControlFrame): void => linkOf(sessionId)?.send(frame);
 
+  const remote = createRemoteRunners(replicas);
   const streams = createStreams({
     newId,
     logger,
-    invite(sessionId, streamId, purpose) {
-      const link = linkOf(sessionId);
-      if (link === undefined) throw unreachable('The runner of this session is not connected.');
-      link.send({ op: 'stream', streamId, sessionId, purpose });
-      return link.runnerId;
-    },
+    guest: (sessionId) => remote.guest(sessionId, linkOf(sessionId)),
   });
 
   const port: RunnerPort = {
     connected: (sessionId) => linkOf(sessionId) !== undefined,
+    runnerOf: (sessionId) => linkOf(sessionId)?.runnerId,
     bind(spec) {
       const link = linkOf(spec.sessionId);
       if (link === undefined) return;
@@ -141,8 +147,8 @@ export function createRunners(options: {
     drop: (sessionId) => linkOf(sessionId)?.drop(),
     async call(sessionId, method, params, signal) {
       const link = linkOf(sessionId);
-      if (link === undefined) throw unreachable('The runner of this session is not connected.');
-      return link.calls.call(sessionId, method, params, signal);
+      if (link !== undefined) return link.calls.call(sessionId, method, params, signal);
+      return remote.call(sessionId, method, params, signal);
     },
   };
 
@@ -155,6 +161,16 @@ export function createRunners(options: {
     );
     background(events().foreign(runnerId), 'a runner of another version could not be told');
   }
+  const remoteCalls = createRemoteCalls(linkOf);
+
+  // A link whose runner another process serves by now is a connection that the runner gave up: it has not told us, or we were away.
+  replicas.onClaims((ours, asOf) => {
+    for (const [link, at] of claimedAt)
+      if (at < asOf && !ours.has(link.runnerId)) {
+        logger.warn({ runnerId: link.runnerId }, 'another process has the link of this runner');
+        link.close(linkCloses.restarting, 'another process has it');
+      }
+  });
 
   function admit(request: IncomingMessage, socket: Duplex, head: Buffer, runnerId: string): void {
     server.handleUpgrade(request, socket, head, (client) => {
@@ -174,7 +190,7 @@ export function createRunners(options: {
         events,
         logger,
         clock,
-        greeted(_link, hello) {
+        async greeted(_link, hello) {
           // From here on it stands for its runner; an older link of it is a connection that the runner gave up.
           links.get(runnerId)?.close(linkCloses.replaced, 'a newer link is here');
           links.set(runnerId, link);
@@ -184,18 +200,19 @@ export function createRunners(options: {
             { runnerId, version: hello.version, sessions: hello.sessions.length },
             'runner connected',
           );
-          background(
-            runnerSeen(store, runnerId, new Date(clock.now())),
-            'a runner’s last sight could not be stored',
-          );
+          // Known to all before its sessions are taken over: from then on others leave them to us.
+          await replicas.claim(runnerId);
+          if (opened.has(link)) claimedAt.set(link, clock.now());
         },
         foreign: () => foreign(runnerId, 'another version'),
         closed() {
           opened.delete(link);
+          claimedAt.delete(link);
           if (links.get(runnerId) !== link) return;
           links.delete(runnerId);
           if (closing) return;
           logger.warn({ runnerId }, 'runner disconnected');
+          background(replicas.release(runnerId), 'a lost link could not be given up');
           background(events().disconnected(runnerId), 'a lost runner could not be told');
         },
       });
@@ -208,6 +225,7 @@ export function createRunners(options: {
     socket: Duplex,
     head: Buffer,
     streamId: string | undefined,
+    at: string | null,
   ): Promise<void> {
     // No browser has business here, and one that shows a credential is somebody else's page.
     if (request.headers.origin !== undefined) {
@@ -218,12 +236,22 @@ export function createRunners(options: {
     const runner = token === null ? null : await authenticate(token);
     if (runner === null) refuse(socket, '401 Unauthorized');
     else if (streamId === undefined) admit(request, socket, head, runner.runnerId);
-    else if (!streams.admit(request, socket, head, streamId, runner.runnerId))
+    else if (at !== null && at !== replicas.id) {
+      const other = await replicas.address(at);
+      if (other === null) refuse(socket, '404 Not Found');
+      else relayUpgrade({ request, socket, head, to: other.url, logger });
+    } else if (!streams.admit(request, socket, head, streamId, runner.runnerId))
       refuse(socket, '404 Not Found');
+  }
+
+  function handOver(): void {
+    closing = true;
+    for (const link of opened) link.close(linkCloses.restarting, 'restarting');
   }
 
   return {
     port,
+    remoteCalls,
     streams,
     authenticate,
     connected: () =>
@@ -231,10 +259,11 @@ export function createRunners(options: {
     foreign: (runnerId) => foreigners.has(runnerId),
     serves: (runnerId, sessionId) => linkOf(sessionId)?.runnerId === runnerId,
     upgrade(request, socket, head) {
-      const match = path.exec(new URL(request.url ?? '/', 'http://here.invalid').pathname);
+      const url = new URL(request.url ?? '/', 'http://here.invalid');
+      const match = path.exec(url.pathname);
       if (match === null) return false;
       socket.on('error', (error) => logger.debug({ err: error }, 'connection broke'));
-      enter(request, socket, head, match[1]).catch((error: unknown) => {
+      enter(request, socket, head, match[1], url.searchParams.get('at')).catch((error: unknown) => {
         logger.error({ err: error }, 'a runner could not be let in');
         refuse(socket, '503 Service Unavailable');
       });
@@ -255,10 +284,10 @@ export function createRunners(options: {
       await ensureRunner(store, { id: runnerId, hash: made.hash, at: new Date(clock.now()) });
       return { runnerId, credential };
     },
+    handOver,
     async close() {
-      closing = true;
       streams.close();
-      for (const link of opened) link.close(linkCloses.restarting, 'restarting');
+      handOver();
       const deadline = AbortSignal.timeout(limits.closeMs * 2);
       while (opened.size > 0 && !deadline.aborted)
         await new Promise((resolve) => setTimeout(resolve, 10));

@@ -21,8 +21,11 @@ interface Expected {
 export function createStreams(options: {
   newId: NewId;
   logger: Logger;
-  /** Tells the runner to dial; answers which runner may. Throws when there is none. */
-  invite(sessionId: string, streamId: string, purpose: StreamPurpose): string;
+  /** Which runner may come, and how it is told to dial. Throws when there is none. */
+  guest(sessionId: string): Promise<{
+    runnerId: string;
+    invite: (streamId: string, purpose: StreamPurpose, signal: AbortSignal) => Promise<void>;
+  }>;
 }) {
   const { newId, logger } = options;
   const expected = new Map<string, Expected>();
@@ -40,6 +43,8 @@ export function createStreams(options: {
       const streamId = newId();
       const deadline = AbortSignal.timeout(limits.streamDialMs);
       const either = AbortSignal.any([signal, deadline]);
+      const { runnerId, invite } = await options.guest(sessionId);
+      signal.throwIfAborted();
       return new Promise<RunnerStream>((resolve, reject) => {
         const gaveUp = () => {
           expected.delete(streamId);
@@ -50,13 +55,18 @@ export function createStreams(options: {
           );
         };
         either.addEventListener('abort', gaveUp, { once: true });
-        const runnerId = options.invite(sessionId, streamId, purpose);
+        // Expected before it is asked: it may be here before the answer is.
         expected.set(streamId, {
           runnerId,
           arrived(socket) {
             either.removeEventListener('abort', gaveUp);
             resolve(runnerStream(socket, signal));
           },
+        });
+        invite(streamId, purpose, either).catch((error: unknown) => {
+          either.removeEventListener('abort', gaveUp);
+          expected.delete(streamId);
+          reject(asError(error));
         });
       });
     },

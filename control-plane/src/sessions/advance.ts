@@ -5,7 +5,7 @@ import { askAboutDelivery } from './delivery-question.store.ts';
 import { entryOf } from './entries.ts';
 import { readState, writeFields, writeStatus, type SessionState } from './facts.store.ts';
 import { sessionStatus } from './lifecycle.ts';
-import type { Owned } from './owner.ts';
+import { Elsewhere, type Owned } from './owner.ts';
 import { throughOutages } from './sql.ts';
 import { consumeNext, turnsInFlight, turnsInQuestion } from './turns.store.ts';
 import { decisionsToDeliver, markDelivered } from './approvals.store.ts';
@@ -73,10 +73,12 @@ export async function lookAgain(core: Core, sessionId: string): Promise<void> {
     await resend(core, owned);
     await advance(core, owned, true);
   };
+  core.owner.doubt(sessionId);
   try {
     await throughOutages(() => core.owner.run(sessionId, again, { mending: true }), core.signal);
   } catch (error) {
     if (error instanceof Problem && error.code === 'not-found') return; // deleted meanwhile
+    if (error instanceof Elsewhere) return; // its owner looks
     throw error;
   }
   core.sandboxes.hint(sessionId);

@@ -3,6 +3,7 @@ import type { Approval, DecideApproval } from '@berth/contract';
 import { mustActIn, type Actor } from '../identity/index.ts';
 import { advance } from './advance.ts';
 import * as store from './approvals.store.ts';
+import { atOwner } from './commands.ts';
 import { say, type Core } from './core.ts';
 import { approvalResolved } from './entries.ts';
 import { isAnswer } from './delivery-question.store.ts';
@@ -63,7 +64,8 @@ export function createApprovals(core: Core): Approvals {
     });
     const after = await row(actor, id);
     if (!won) throw lost(after);
-    await core.owner.run(after.session_id, async (owned) => {
+    // Elsewhere the answer is found without its event, and without having been handed over.
+    await atOwner(core, after.session_id, async (owned) => {
       const entry = approvalResolved(after, core.clock.now());
       // Whoever took the session over in between has found the answer without its event.
       if (entry !== null && !owned.resolved.has(id)) say(owned, [entry]);

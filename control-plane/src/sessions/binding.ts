@@ -1,26 +1,11 @@
-import { createHash, randomBytes } from 'node:crypto';
 import type { SessionSpec } from '@berth/contract/link';
 import type { Sandbox } from '../sandboxes/index.ts';
 import { advance, resend } from './advance.ts';
 import type { Core } from './core.ts';
 import { readAgentOf, readState, writeFields, type SessionState } from './facts.store.ts';
+import type { EgressGrant } from './ports.ts';
 import type { AgentOfSession } from './sessions.store.ts';
 
-/** What the egress proxy knows of a session. The token itself goes to the runner only. */
-export interface SessionEgress {
-  readonly sessionId: string;
-  readonly teamId: string;
-  /** SHA-256 of the session's egress token, base64. */
-  readonly tokenHash: string;
-  readonly allow: readonly string[];
-}
-export interface EgressPolicies {
-  /** Calls back with every policy that stands, then with each change, before the runner gets the token; returns the way to stop. */
-  watch(listener: {
-    set(policy: SessionEgress): void;
-    forget(sessionId: string): void;
-  }): () => void;
-}
 /** What the gateway asks about a session whose runner is bound. */
 export interface SessionContext {
   readonly teamId: string;
@@ -31,7 +16,7 @@ export interface SessionContext {
 
 export interface Binding {
   /** The sandbox runs: gives its runner all that it needs, then everything that it may have missed. */
-  bind(sandbox: Sandbox): Promise<void>;
+  bind(sandbox: Sandbox, grant: EgressGrant): Promise<void>;
   /** A runner came (back): what could not be handed over is handed over. */
   bindMissed(): Promise<void>;
   unbind(sessionId: string, purge: boolean): void;
@@ -39,11 +24,10 @@ export interface Binding {
   linkChanged(journals: ReadonlyMap<string, string>): void;
   /** Items of this journal came. */
   heard(sessionId: string, sourceId: string): void;
-  /** What the proxy and the gateway let this session do follows its rows again, at once. */
+  /** What the gateway lets this session do follows its rows again, at once. */
   refresh(sessionId: string): Promise<void>;
   agentChanged(agentId: string): Promise<void>;
   context(sessionId: string): SessionContext | undefined;
-  readonly egressPolicies: EgressPolicies;
 }
 
 /** Which start of which sandbox. */
@@ -53,51 +37,25 @@ const nameOf = ({ generation, instance = '' }: Sandbox): string =>
 export const agentsDir = (harness: string): string => `/opt/agents/${harness}`;
 
 export function createBinding(core: Core): Binding {
-  // In memory only: after a restart every runner is bound again, with another token.
-  const tokens = new Map<string, string>();
-  const policies = new Map<string, SessionEgress>();
   const contexts = new Map<string, SessionContext>();
   const bound = new Map<string, string>();
-  const missed = new Map<string, Sandbox>();
+  const missed = new Map<string, { sandbox: Sandbox; grant: EgressGrant }>();
   /** The journals that the connected runner has, by session. */
   let held = new Map<string, string>();
-  const watchers = new Set<Parameters<EgressPolicies['watch']>[0]>();
-
-  function token(sessionId: string): string {
-    const known = tokens.get(sessionId) ?? randomBytes(32).toString('base64url');
-    tokens.set(sessionId, known);
-    return known;
-  }
-
-  function publish(state: SessionState, agent: AgentOfSession): void {
-    const policy: SessionEgress = {
-      sessionId: state.id,
-      teamId: state.team_id,
-      tokenHash: createHash('sha256').update(token(state.id)).digest('base64'),
-      allow: egressHosts(agent),
-    };
-    policies.set(state.id, policy);
-    for (const watcher of watchers) watcher.set(policy);
-    const model = state.model ?? agent.model;
-    contexts.set(state.id, {
-      teamId: state.team_id,
-      agentId: agent.id,
-      model,
-      allowedModels: [...new Set([model, agent.model])].filter((name) => name !== null),
-    });
-  }
 
   async function refresh(sessionId: string): Promise<void> {
     if (!contexts.has(sessionId)) return;
     const state = await readState(core.pool, sessionId);
     const agent = await readAgentOf(core.pool, sessionId);
-    if (state !== null && agent !== null && contexts.has(sessionId)) publish(state, agent);
+    if (state !== null && agent !== null && contexts.has(sessionId))
+      contexts.set(sessionId, contextOf(state, agent));
   }
 
   function specOf(
     state: SessionState,
     agent: AgentOfSession,
     { door, instance, agents = [] }: Sandbox & Required<Pick<Sandbox, 'door'>>,
+    grant: EgressGrant,
   ): SessionSpec {
     const bound = agents.find(({ name }) => agentsDir(name) === agentsDir(agent.harness));
     const spec: SessionSpec = {
@@ -110,8 +68,8 @@ export function createBinding(core: Core): Binding {
       mode: state.mode,
       env: { ...core.config.containerEnv, ...agent.env },
       awaitArchive: state.await_archive,
-      egressToken: token(state.id),
-      egressSocket: core.config.egressSocket,
+      egressToken: grant.token,
+      egressSocket: grant.socket,
     };
     if (instance !== undefined) spec.instance = instance;
     const model = state.model ?? agent.model;
@@ -122,7 +80,7 @@ export function createBinding(core: Core): Binding {
     return spec;
   }
 
-  async function bind(sandbox: Sandbox): Promise<void> {
+  async function bind(sandbox: Sandbox, grant: EgressGrant): Promise<void> {
     const { sessionId, door } = sandbox;
     await core.owner.run(sessionId, async (owned) => {
       const state = await readState(core.pool, sessionId);
@@ -130,20 +88,25 @@ export function createBinding(core: Core): Binding {
       if (state === null || agent === null || state.deleted || door === undefined) return;
       if (state.desired !== 'running' || sandbox.generation !== state.generation) return;
       if (!core.runner.connected(sessionId)) {
-        missed.set(sessionId, sandbox);
+        missed.set(sessionId, { sandbox, grant });
         return;
       }
       missed.delete(sessionId);
-      if (bound.get(sessionId) === nameOf(sandbox)) return;
+      const what = `${nameOf(sandbox)} ${grant.token}`;
+      if (bound.get(sessionId) === what) return;
       // A journal that was counted and that the runner does not hold is lost. Known before anything is sent again to the one that takes its place.
       if (owned.sourceId !== null && held.get(sessionId) !== owned.sourceId)
         await core.owner.loseSource(owned);
-      publish(state, agent);
-      await writeFields(core.pool, sessionId, { isolated: sandbox.isolated });
-      core.runner.bind(specOf(state, agent, { ...sandbox, door }));
+      contexts.set(sessionId, contextOf(state, agent));
+      const runnerId = core.runner.runnerOf(sessionId);
+      await writeFields(core.pool, sessionId, {
+        isolated: sandbox.isolated,
+        ...(runnerId === undefined ? {} : { runnerId }),
+      });
+      core.runner.bind(specOf(state, agent, { ...sandbox, door }, grant));
       await resend(core, owned);
       // Only now: whatever failed before this line is done again by the next report.
-      bound.set(sessionId, nameOf(sandbox));
+      bound.set(sessionId, what);
       await advance(core, owned);
     });
   }
@@ -151,17 +114,14 @@ export function createBinding(core: Core): Binding {
   return {
     bind,
     async bindMissed() {
-      await Promise.all([...missed.values()].map((sandbox) => bind(sandbox)));
+      await Promise.all([...missed.values()].map(({ sandbox, grant }) => bind(sandbox, grant)));
     },
     unbind(sessionId, purge) {
       bound.delete(sessionId);
       missed.delete(sessionId);
       if (purge) held.delete(sessionId);
       core.runner.unbind(sessionId, purge);
-      if (!purge) return;
-      tokens.delete(sessionId);
-      contexts.delete(sessionId);
-      if (policies.delete(sessionId)) for (const watcher of watchers) watcher.forget(sessionId);
+      if (purge) contexts.delete(sessionId);
     },
     linkChanged(journals) {
       bound.clear();
@@ -174,18 +134,19 @@ export function createBinding(core: Core): Binding {
         if (context.agentId === agentId) await refresh(sessionId);
     },
     context: (sessionId) => contexts.get(sessionId),
-    egressPolicies: {
-      watch(listener) {
-        watchers.add(listener);
-        for (const policy of policies.values()) listener.set(policy);
-        return () => watchers.delete(listener);
-      },
-    },
   };
 }
 
-/** The agent's list, and the host that its repository is cloned from. */
-function egressHosts(agent: Pick<AgentOfSession, 'egress' | 'repository'>): string[] {
-  const repository = agent.repository === null ? [] : [new URL(agent.repository.url).hostname];
-  return [...new Set([...(agent.egress?.allow ?? []), ...repository])];
+/** Pure. What the gateway lets the session do. */
+export function contextOf(
+  state: Pick<SessionState, 'team_id' | 'model'>,
+  agent: Pick<AgentOfSession, 'id' | 'model'>,
+): SessionContext {
+  const model = state.model ?? agent.model;
+  return {
+    teamId: state.team_id,
+    agentId: agent.id,
+    model,
+    allowedModels: [...new Set([model, agent.model])].filter((name) => name !== null),
+  };
 }

@@ -5,9 +5,10 @@ import type { Clock } from '../clock.ts';
 import type { NewId } from '../ids.ts';
 import type { Reconciler } from '../sandboxes/index.ts';
 import type { Changes } from './changes.ts';
+import type { Commands } from './commands.ts';
 import type { Entry } from './log/entry.ts';
 import type { Owned, Owner } from './owner.ts';
-import type { HarnessPort, RunnerPort } from './ports.ts';
+import type { Colleague, HarnessPort, RunnerPort, Seats } from './ports.ts';
 
 export interface SessionsConfig {
   /** `CONTAINER_ENV_X`: what every sandbox sees. */
@@ -32,6 +33,9 @@ export interface Core {
   readonly config: SessionsConfig;
   readonly changes: Changes;
   readonly owner: Owner;
+  readonly seats: Seats;
+  readonly commands: Commands;
+  readonly colleague: Colleague;
   readonly signal: AbortSignal;
   /** Work that nobody waits for: its failure is logged, `close` awaits it. */
   background(work: Promise<unknown>, what: string): void;

@@ -2,6 +2,7 @@ import { Problem } from '@berth/contract';
 import type { CreateSession, Session } from '@berth/contract';
 import type { Actor } from '../identity/index.ts';
 import { advance } from './advance.ts';
+import { atOwner } from './commands.ts';
 import { changed, say, type Core } from './core.ts';
 import { entryOf, turnQueued } from './entries.ts';
 import * as store from './sessions.store.ts';
@@ -23,7 +24,7 @@ export async function createSession(
   if (known !== null) {
     core.sandboxes.hint(known.id);
     // Events that the first one did not come to say are found missing.
-    await core.owner.run(known.id, (owned) => advance(core, owned), { lookAgain: true });
+    await atOwner(core, known.id, (owned) => advance(core, owned), { lookAgain: true });
     return store.sessionView((await store.readSession(core.pool, actor, known.id)) ?? known);
   }
   const agent = await store.readAgent(core.pool, actor.teamId, input.agentId);
@@ -58,20 +59,23 @@ export async function createSession(
       );
   });
   core.sandboxes.hint(id);
-  await core.owner.run(
+  const requested = () => entryOf('sandbox.phase', { phase: 'requested' }, core.clock.now());
+  await atOwner(
+    core,
     id,
     async (owned) => {
       const now = core.clock.now();
       const turn = prompt === undefined ? null : await readTurn(core.pool, id, turnId);
       say(owned, [
         entryOf('session.status', { status: 'starting' }, now),
-        entryOf('sandbox.phase', { phase: 'requested' }, now),
+        requested(),
         ...(turn === null ? [] : [turnQueued(turn, now)]),
       ]);
       await advance(core, owned);
       changed(core, owned);
     },
-    { isNew: true },
+    // Its status and its turn are found without their events.
+    { isNew: true, otherwise: () => [requested()] },
   );
   const row = await store.readSession(core.pool, actor, id);
   if (row === null) throw new Problem('not-found', 'It was deleted at once.');

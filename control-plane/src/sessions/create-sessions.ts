@@ -7,11 +7,13 @@ import type { Reconciler, SandboxIntents, SandboxReports } from '../sandboxes/in
 import type { Hints, Store } from '../store/index.ts';
 import { lookAgain } from './advance.ts';
 import { createApprovals } from './approvals.ts';
-import { createBinding, type EgressPolicies, type SessionContext } from './binding.ts';
+import { createBinding, type SessionContext } from './binding.ts';
 import { Changes } from './changes.ts';
+import { commandChannel, createCommands, sayOrLeave } from './commands.ts';
 import { Background, type Core, type SessionsConfig } from './core.ts';
 import { entryOf } from './entries.ts';
 import { createEventLog } from './event-log.ts';
+import { createEgressGrants, policyChannel, type EgressPolicies } from './egress-grants.ts';
 import { countUsage } from './facts.store.ts';
 import { createIntents, createReports } from './intents.ts';
 import { sessionLimits } from './limits.ts';
@@ -20,7 +22,8 @@ import { createEventReader } from './log/replay.ts';
 import type { LogMetrics } from './log/metrics.ts';
 import { LogWriter } from './log/writer.ts';
 import { Owner } from './owner.ts';
-import type { HarnessPort, RunnerEvents, RunnerPort } from './ports.ts';
+import type { Colleague, HarnessPort, RunnerEvents, RunnerPort, Seats } from './ports.ts';
+import { readContext, remoteReport } from './remote.ts';
 import { createRunnerEvents } from './runner-events.ts';
 import type { Approvals, EventLog, Sessions, Turns } from './services.ts';
 import { createSessionsService } from './sessions.ts';
@@ -37,6 +40,8 @@ export interface SessionsOptions {
   logger: Logger;
   runner: RunnerPort;
   sandboxes: Pick<Reconciler, 'hint' | 'current'>;
+  seats: Seats;
+  colleague: Colleague;
   harnesses: HarnessPort;
   config: SessionsConfig;
   metrics?: LogMetrics;
@@ -57,8 +62,12 @@ export interface SessionsFeature extends AsyncDisposable {
   readonly intents: SandboxIntents;
   readonly reports: SandboxReports;
   readonly egressPolicies: EgressPolicies;
-  /** A session whose runner is bound; undefined: none. */
+  /** What the reconciler of another process tells of a session whose link is here. */
+  remoteReport(sessionId: string, name: string, body: unknown): Promise<void>;
+  /** A session whose runner is bound here; undefined: none. */
   sessionContext(sessionId: string): SessionContext | undefined;
+  /** The same from the rows, for a session that this runner serves through another process. */
+  readContext(runnerId: string, sessionId: string): Promise<SessionContext | undefined>;
   /** An agent was changed: what its sessions may reach follows at once. */
   agentChanged(agentId: string): Promise<void>;
   /** Goes into the log, and with it into the session's sums. */
@@ -99,6 +108,9 @@ export function createSessions(options: SessionsOptions): SessionsFeature {
     },
     lost: (sessionId, log, lost) => {
       logger.warn({ sessionId, reason: lost.reason }, 'a session is no longer written here');
+      // Rows may stand whose events were queued here: whoever has the session now looks. Asked of the database only, so a failure is for the take-over to find.
+      if (lost.reason === 'fenced')
+        background.add(core.commands.leave(sessionId), 'a look at a session that is lost');
       // What its runner sent and we did not acknowledge comes again.
       if (owner.get(sessionId)?.log === log && options.runner.connected(sessionId))
         options.runner.drop(sessionId);
@@ -109,6 +121,8 @@ export function createSessions(options: SessionsOptions): SessionsFeature {
     pool: store.pool,
     writer,
     now: () => clock.now(),
+    seats: options.seats,
+    connected: (sessionId) => options.runner.connected(sessionId),
     signal: closing.signal,
     takenOver: async (taken) => {
       dirty.add(taken.owned.sessionId);
@@ -127,11 +141,22 @@ export function createSessions(options: SessionsOptions): SessionsFeature {
     config: options.config,
     changes,
     owner,
+    seats: options.seats,
+    commands: createCommands({ pool: store.pool, hints, clock, newId: options.newId }),
+    colleague: options.colleague,
     signal: closing.signal,
     background: (work, what) => background.add(work, what),
   };
   const binding = createBinding(core);
-  const sessions = answeringNotReady(createSessionsService(core, reader, binding));
+  const grants = createEgressGrants({
+    pool: store.pool,
+    hints,
+    socket: options.config.egressSocket,
+    refreshed: (sessionId) => binding.refresh(sessionId),
+    agentRefreshed: (agentId) => binding.agentChanged(agentId),
+  });
+  const reports = createReports(core, binding, grants);
+  const sessions = answeringNotReady(createSessionsService(core, reader, grants));
   const intents = createIntents(core);
   const asked = answeringNotReady(intents);
   const ticks = createTicks(core, { dirty, feeds });
@@ -151,23 +176,21 @@ export function createSessions(options: SessionsOptions): SessionsFeature {
     turns: answeringNotReady(createTurns(core)),
     approvals: answeringNotReady(createApprovals(core)),
     log: answeringNotReady(createEventLog({ pool: store.pool, reader, feeds })),
-    runnerEvents: createRunnerEvents(core, writer, binding),
+    runnerEvents: createRunnerEvents(core, writer, binding, grants),
     // An outage of the database is no failure of a sandbox. What `spec` throws is for a person: it installs.
     intents: { ...intents, get: asked.get, list: asked.list },
-    reports: answeringNotReady(createReports(core, binding)),
-    egressPolicies: binding.egressPolicies,
+    reports: answeringNotReady(reports),
+    remoteReport: (sessionId, name, body) => remoteReport(reports.here, sessionId, name, body),
+    egressPolicies: grants.policies,
     sessionContext: (sessionId) => binding.context(sessionId),
-    agentChanged: (agentId) => binding.agentChanged(agentId),
+    readContext: (runnerId, sessionId) => readContext(store.pool, runnerId, sessionId),
+    agentChanged: (agentId) => grants.agentChanged(agentId),
     recordUsage(sessionId, usage) {
       const { costUsd, ...tokens } = usage;
       const work = async () => {
-        await owner.append(sessionId, () => [
-          entryOf(
-            'usage',
-            { ...tokens, ...(costUsd === undefined ? {} : { costUsd }) },
-            clock.now(),
-          ),
-        ]);
+        const payload = { ...tokens, ...(costUsd === undefined ? {} : { costUsd }) };
+        const entry = entryOf('usage', payload, clock.now());
+        if (!(await sayOrLeave(core, sessionId, () => [entry]))) return;
         // Those that come meanwhile are counted with it.
         if (counting.has(sessionId)) return;
         counting.add(sessionId);
@@ -180,8 +203,9 @@ export function createSessions(options: SessionsOptions): SessionsFeature {
       core.background(work(), 'usage');
     },
     notice(sessionId, code, text) {
+      const entry = entryOf('notice', { code, text }, clock.now());
       core.background(
-        owner.append(sessionId, () => [entryOf('notice', { code, text }, clock.now())]),
+        sayOrLeave(core, sessionId, () => [entry]),
         'a notice',
       );
     },
@@ -196,6 +220,20 @@ export function createSessions(options: SessionsOptions): SessionsFeature {
       });
       const stopChanges = await hints.listen(Changes.channel, (hint) => {
         if (hint !== 'everything') for (const text of hint) changes.hinted(text);
+      });
+      // Until the end: while others wait for us to leave, they still leave us what there is to do.
+      const stopCommands = await hints.listen(commandChannel, (hint) => {
+        if (hint === 'everything') return; // the poll comes
+        for (const sessionId of hint) core.background(lookAgain(core, sessionId), 'a command');
+      });
+      const stopPolicies = await hints.listen(policyChannel, (hint) => {
+        if (hint === 'everything') return; // bound anew by the reconciler's next look
+        for (const text of hint)
+          core.background(grants.hinted(text), 'a change of what is allowed');
+      });
+      closing.signal.addEventListener('abort', () => {
+        stopCommands();
+        stopPolicies();
       });
       ticks.start();
       signal.addEventListener(

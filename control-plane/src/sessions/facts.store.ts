@@ -187,6 +187,31 @@ export async function readAgentOf(sql: Sql, sessionId: string): Promise<AgentOfS
   return rows[0] ?? null;
 }
 
+/** What the gateway asks of a session; null: this runner does not serve it, or it has none now. */
+export async function readContextRow(
+  sql: Sql,
+  runnerId: string,
+  sessionId: string,
+): Promise<{
+  team_id: string;
+  model: string | null;
+  agent_id: string;
+  agent_model: string | null;
+} | null> {
+  const { rows } = await sql.query<{
+    team_id: string;
+    model: string | null;
+    agent_id: string;
+    agent_model: string | null;
+  }>(
+    `select s.team_id, s.model, a.id as agent_id, a.model as agent_model
+       from session s join agent a on a.id = s.agent_id
+      where s.id = $2 and s.runner_id = $1 and s.deleted_at is null and s.desired = 'running'`,
+    [runnerId, sessionId],
+  );
+  return rows[0] ?? null;
+}
+
 /** Committed before the event that names it; the same output has the same id, so that a repeat finds it there. */
 export async function insertBlob(
   sql: Sql,
@@ -218,6 +243,7 @@ export async function purgeSession(sql: Sql, sessionId: string): Promise<void> {
     'session_event',
     'session_blob',
     'session_read',
+    'session_command',
     'turn',
     'approval',
     'terminal',

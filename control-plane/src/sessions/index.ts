@@ -1,7 +1,8 @@
 export { createSessions } from './create-sessions.ts';
 export type { SessionsFeature, SessionsOptions, Usage } from './create-sessions.ts';
-export type { EgressPolicies, SessionContext, SessionEgress } from './binding.ts';
+export type { SessionContext } from './binding.ts';
+export type { EgressPolicies, SessionEgress } from './egress-grants.ts';
 export type { SessionsConfig } from './core.ts';
 export type { LogMetrics } from './log/metrics.ts';
-export type { HarnessPort, RunnerEvents, RunnerPort } from './ports.ts';
+export type { Colleague, HarnessPort, RunnerEvents, RunnerPort, Seats } from './ports.ts';
 export type { Approvals, EventLog, EventText, LogReader, Sessions, Turns } from './services.ts';

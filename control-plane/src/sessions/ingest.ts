@@ -10,7 +10,7 @@ import { deltaOf, refusal, type Effect } from './item-entries.ts';
 import { sessionLimits } from './limits.ts';
 import type { LogWriter } from './log/writer.ts';
 import { isTransient } from './log/sqlstate.ts';
-import type { Owned } from './owner.ts';
+import { Elsewhere, type Owned } from './owner.ts';
 import type { RunnerEvents } from './ports.ts';
 import { throughOutages } from './sql.ts';
 import { moveTurn } from './turns.store.ts';
@@ -40,7 +40,9 @@ export function createIngest(
       core.runner.unbind(sessionId, true);
       return;
     }
-    core.logger.error({ err: error, sessionId }, 'the items of a runner were not taken');
+    if (error instanceof Elsewhere)
+      core.logger.warn({ sessionId }, 'a runner whose link another process has by now');
+    else core.logger.error({ err: error, sessionId }, 'the items of a runner were not taken');
     core.runner.drop(sessionId);
   }
 

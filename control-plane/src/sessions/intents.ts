@@ -1,10 +1,14 @@
 import type { Sandbox, SandboxIntents, SandboxReports } from '../sandboxes/index.ts';
 import { advance } from './advance.ts';
 import { agentsDir, type Binding } from './binding.ts';
+import { sayOrLeave } from './commands.ts';
 import { changed, say, type Core } from './core.ts';
+import type { EgressGrants } from './egress-grants.ts';
 import { entryOf } from './entries.ts';
 import { purgeSession, readAgentOf, readIntents, readState, writePhase } from './facts.store.ts';
 import { sessionLimits } from './limits.ts';
+import { Elsewhere } from './owner.ts';
+import type { RemoteReports } from './ports.ts';
 import { Problem } from '@berth/contract';
 import { inTransaction, throughOutages } from './sql.ts';
 
@@ -38,8 +42,18 @@ export function createIntents(core: Core): SandboxIntents {
   };
 }
 
+export interface Reports extends SandboxReports {
+  /** For the session's link here; throw Elsewhere when it is not. Another process passes on by these what its reconciler tells. */
+  readonly here: {
+    readonly [K in keyof RemoteReports]: (
+      sessionId: string,
+      body: RemoteReports[K],
+    ) => Promise<void>;
+  };
+}
+
 /** What the reconciler tells. A session that was deleted meanwhile has nothing to be told. */
-export function createReports(core: Core, binding: Binding): SandboxReports {
+export function createReports(core: Core, binding: Binding, grants: EgressGrants): Reports {
   const known = async (work: Promise<void>): Promise<void> => {
     try {
       await work;
@@ -47,8 +61,7 @@ export function createReports(core: Core, binding: Binding): SandboxReports {
       if (!(error instanceof Problem && error.code === 'not-found')) throw error;
     }
   };
-
-  return {
+  const here: Reports['here'] = {
     phase: (sessionId, report) =>
       known(
         core.owner.run(sessionId, async (owned) => {
@@ -82,22 +95,7 @@ export function createReports(core: Core, binding: Binding): SandboxReports {
         }),
       ),
 
-    notice: (sessionId, code, text) =>
-      known(
-        core.owner.append(sessionId, () => [entryOf('notice', { code, text }, core.clock.now())]),
-      ),
-
-    running: (sandbox: Sandbox) => known(binding.bind(sandbox)),
-
-    async quiesce(sessionId, signal) {
-      if (!core.runner.connected(sessionId)) return;
-      try {
-        await core.runner.call(sessionId, 'quiesce', {}, signal);
-      } catch (error) {
-        // The sandbox is stopped anyway; the agent's state on disk is then as after a crash, which it survives.
-        core.logger.warn({ err: error, sessionId }, 'the agent was not stopped in order');
-      }
-    },
+    running: (_sessionId, { sandbox, grant }) => known(binding.bind(sandbox, grant)),
 
     removed: (sessionId) =>
       known(
@@ -117,5 +115,47 @@ export function createReports(core: Core, binding: Binding): SandboxReports {
           changed(core, owned, true);
         }),
       ),
+  };
+
+  /** Where the session's link is: here, or in another process. */
+  async function told<K extends keyof RemoteReports>(
+    sessionId: string,
+    name: K,
+    body: RemoteReports[K],
+  ): Promise<void> {
+    try {
+      await here[name](sessionId, body);
+    } catch (error) {
+      if (!(error instanceof Elsewhere)) throw error;
+      await core.colleague.report(sessionId, name, body);
+    }
+  }
+
+  return {
+    here,
+    phase: (sessionId, report) => told(sessionId, 'phase', report),
+    async running(sandbox: Sandbox) {
+      const grant = await grants.grant(sandbox.sessionId);
+      if (grant !== null) await told(sandbox.sessionId, 'running', { sandbox, grant });
+    },
+    async removed(sessionId) {
+      await told(sessionId, 'removed', null);
+      grants.forget(sessionId);
+    },
+
+    notice: (sessionId, code, text) => {
+      const entry = entryOf('notice', { code, text }, core.clock.now());
+      return known(sayOrLeave(core, sessionId, () => [entry]).then(() => undefined));
+    },
+
+    async quiesce(sessionId, signal) {
+      if (!core.runner.connected(sessionId) && !(await core.seats.elsewhere(sessionId))) return;
+      try {
+        await core.runner.call(sessionId, 'quiesce', {}, signal);
+      } catch (error) {
+        // The sandbox is stopped anyway; the agent's state on disk is then as after a crash, which it survives.
+        core.logger.warn({ err: error, sessionId }, 'the agent was not stopped in order');
+      }
+    },
   };
 }

@@ -2,13 +2,22 @@ import { Problem } from '@berth/contract';
 import type { SessionStatus } from '@berth/contract';
 import type pg from 'pg';
 import type { Entry } from './log/entry.ts';
-import { raiseEpoch } from './log/heads.ts';
+import { raiseEpoch, readEpoch } from './log/heads.ts';
 import type { SessionLog, SessionLost } from './log/session-log.ts';
 import type { LogWriter } from './log/writer.ts';
 import { readState } from './facts.store.ts';
 import { loseJournal } from './journal-loss.store.ts';
 import { isTransient } from './log/sqlstate.ts';
+import type { Seats } from './ports.ts';
 import { inTransaction, throughOutages } from './sql.ts';
+
+/** Another process writes this session: what the rows say is left for it to look at (`commands.ts`). */
+export class Elsewhere extends Error {
+  override readonly name = 'Elsewhere';
+  constructor(sessionId: string) {
+    super(`another process has the link of session ${sessionId}`);
+  }
+}
 
 /** A session that this process writes. */
 export interface Owned {
@@ -34,6 +43,8 @@ export interface Owned {
 export interface RunOptions {
   /** The journal whose items the job brings. */
   sourceId?: string;
+  /** Its runner has just said hello here: whoever wrote the session until now is fenced. */
+  greeting?: boolean;
   isNew?: boolean;
   /** The job of a session in doubt itself: its failure raises no further doubt. */
   mending?: boolean;
@@ -56,6 +67,8 @@ export class Owner {
   readonly #pool: pg.Pool;
   readonly #writer: LogWriter;
   readonly #now: () => number;
+  readonly #seats: Seats;
+  readonly #connected: (sessionId: string) => boolean;
   readonly #signal: AbortSignal;
   readonly #takenOver: (taken: TakeOver) => Promise<void>;
   readonly #doubted: (sessionId: string) => void;
@@ -68,6 +81,9 @@ export class Owner {
     pool: pg.Pool;
     writer: LogWriter;
     now: () => number;
+    seats: Seats;
+    /** The session's runner has its link here. */
+    connected: (sessionId: string) => boolean;
     signal: AbortSignal;
     takenOver: (taken: TakeOver) => Promise<void>;
     /** A session is in doubt: somebody must run a job, also when nobody else comes. */
@@ -76,12 +92,14 @@ export class Owner {
     this.#pool = options.pool;
     this.#writer = options.writer;
     this.#now = options.now;
+    this.#seats = options.seats;
+    this.#connected = options.connected;
     this.#signal = options.signal;
     this.#takenOver = options.takenOver;
     this.#doubted = options.doubted;
   }
 
-  /** Throws Problem `not-found` when there is no such session. */
+  /** Throws Problem `not-found` when there is no such session, Elsewhere when another process writes it. */
   run<T>(
     sessionId: string,
     job: (owned: Owned) => Promise<T>,
@@ -149,12 +167,18 @@ export class Owner {
     while (this.#chains.size > 0) await Promise.all(this.#chains.values());
   }
 
+  /** What is missing in the log is looked for before the next job. */
+  doubt(sessionId: string): void {
+    this.#inDoubt.add(sessionId);
+  }
+
   /** Within a job: the runner has not got the journal that was counted. */
   async loseSource(owned: Owned): Promise<void> {
     await this.#takeOver(owned.sessionId, { sourceLost: true });
   }
 
   async #own(sessionId: string, options: RunOptions): Promise<Owned> {
+    if (options.greeting !== true) await this.#checkSeat(sessionId);
     const before = this.#owned.get(sessionId);
     const { sourceId } = options;
     const ours =
@@ -166,6 +190,22 @@ export class Owner {
     if ((await queue(before.log, [])) !== null) return this.#takeOver(sessionId, options);
     await this.#mend({ owned: before, journalLost: false, isNew: false });
     return before;
+  }
+  /**
+   * Only a runner's hello takes a session away from the process that has its link. While the link is here and nobody can have taken us for dead, nothing needs
+   * to be asked. After a time away, the epoch says whether we still are who we were.
+   */
+  async #checkSeat(sessionId: string): Promise<void> {
+    const before = this.#owned.get(sessionId);
+    const { sure } = this.#seats;
+    if (before?.log.lost === null && sure && this.#connected(sessionId)) return;
+    if (await throughOutages(() => this.#seats.elsewhere(sessionId), this.#signal)) {
+      this.forget(sessionId);
+      throw new Elsewhere(sessionId);
+    }
+    if (before?.log.lost !== null || sure) return;
+    const epoch = await throughOutages(() => readEpoch(this.#pool, sessionId), this.#signal);
+    if (epoch !== before.log.epoch) this.forget(sessionId);
   }
   async #mend(taken: TakeOver): Promise<void> {
     const { sessionId } = taken.owned;

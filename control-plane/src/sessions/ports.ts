@@ -1,5 +1,6 @@
 import type { ContentBlock } from '@berth/contract';
 import type { HarnessRecord } from '@berth/contract/harness';
+import type { PhaseReport, Sandbox } from '../sandboxes/index.ts';
 import type {
   RunnerMethod,
   RunnerParams,
@@ -12,6 +13,8 @@ import type {
 export interface RunnerPort {
   /** The runner that would serve this session is connected now. */
   connected(sessionId: string): boolean;
+  /** The runner that is connected here and would serve this session. */
+  runnerOf(sessionId: string): string | undefined;
   bind(spec: SessionSpec): void;
   unbind(sessionId: string, purge: boolean): void;
   turn(sessionId: string, turnId: string, prompt: readonly ContentBlock[]): void;
@@ -27,6 +30,34 @@ export interface RunnerPort {
     params: RunnerParams<M>,
     signal?: AbortSignal,
   ): Promise<RunnerValue<M>>;
+}
+
+/** Which process of the control plane writes which session: the one that holds the link of its runner. Implemented by `replicas`. */
+export interface Seats {
+  /** Nobody has taken us for dead: what we hold, we hold. */
+  readonly sure: boolean;
+  /** Another process holds the link of this session's runner. Costs nothing while we are alone. */
+  elsewhere(sessionId: string): Promise<boolean>;
+}
+
+/** What the process that has the sandboxes tells the one that has the session's link. */
+export interface Colleague {
+  /** Throws Problem when it cannot be told now; the reconciler comes back to it. */
+  report<K extends keyof RemoteReports>(
+    sessionId: string,
+    name: K,
+    body: RemoteReports[K],
+  ): Promise<void>;
+}
+export interface RemoteReports {
+  phase: PhaseReport;
+  running: { sandbox: Sandbox; grant: EgressGrant };
+  removed: null;
+}
+/** Authenticates a session's connections at the egress proxy, which listens there. */
+export interface EgressGrant {
+  readonly token: string;
+  readonly socket: string;
 }
 
 /** What the link's server side tells sessions. Implemented by `sessions`. */

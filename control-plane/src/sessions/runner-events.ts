@@ -1,9 +1,11 @@
 import { Problem } from '@berth/contract';
 import { advance, resend } from './advance.ts';
 import type { Binding } from './binding.ts';
+import { sayOrLeave } from './commands.ts';
 import type { Core } from './core.ts';
+import type { EgressGrants } from './egress-grants.ts';
 import { entryOf } from './entries.ts';
-import { readState, readyHere } from './facts.store.ts';
+import { readState, readyHere, writeFields } from './facts.store.ts';
 import { createIngest } from './ingest.ts';
 import type { LogWriter } from './log/writer.ts';
 import type { Owned } from './owner.ts';
@@ -12,7 +14,12 @@ import { throughOutages } from './sql.ts';
 
 type Held = Parameters<RunnerEvents['hello']>[1][number];
 
-export function createRunnerEvents(core: Core, writer: LogWriter, binding: Binding): RunnerEvents {
+export function createRunnerEvents(
+  core: Core,
+  writer: LogWriter,
+  binding: Binding,
+  grants: Pick<EgressGrants, 'grant'>,
+): RunnerEvents {
   /** What the log holds of this journal. Null: not ours, or deleted. */
   async function welcome({ sessionId, sourceId, lastN }: Held) {
     try {
@@ -21,6 +28,8 @@ export function createRunnerEvents(core: Core, writer: LogWriter, binding: Bindi
         async (owned: Owned) => {
           const state = await readState(core.pool, sessionId);
           if (state === null || state.deleted) return null;
+          const runnerId = core.runner.runnerOf(sessionId);
+          if (runnerId !== undefined) await writeFields(core.pool, sessionId, { runnerId });
           // Only what is committed: the runner forgets everything up to here.
           const lastSourceSeq = owned.committed;
           if (lastN < lastSourceSeq) {
@@ -30,7 +39,7 @@ export function createRunnerEvents(core: Core, writer: LogWriter, binding: Bindi
           }
           return { sessionId, sourceId, lastSourceSeq };
         },
-        { sourceId },
+        { sourceId, greeting: true },
       );
     } catch (error) {
       if (error instanceof Problem && error.code === 'not-found') return null;
@@ -43,7 +52,8 @@ export function createRunnerEvents(core: Core, writer: LogWriter, binding: Bindi
     // Each by itself: a session that is deleted meanwhile, or fails, keeps no other waiting.
     const one = async ({ sessionId }: Held): Promise<void> => {
       const sandbox = core.sandboxes.current(sessionId);
-      if (sandbox !== undefined) await binding.bind(sandbox);
+      const grant = sandbox === undefined ? null : await grants.grant(sessionId);
+      if (sandbox !== undefined && grant !== null) await binding.bind(sandbox, grant);
       else
         await core.owner.run(sessionId, async (owned) => {
           await resend(core, owned);
@@ -78,7 +88,7 @@ export function createRunnerEvents(core: Core, writer: LogWriter, binding: Bindi
       const text =
         'The runner of this session is of another version of Berth: it is replaced, and what it was doing is taken up again.';
       for (const id of await throughOutages(() => readyHere(core.pool), core.signal))
-        await core.owner.append(id, () => [
+        await sayOrLeave(core, id, () => [
           entryOf('notice', { code: 'runner-outdated', text }, core.clock.now()),
         ]);
     },

@@ -2,7 +2,8 @@ import { Problem } from '@berth/contract';
 import type { PatchSession, Session } from '@berth/contract';
 import { allowed, mustActIn, type Actor } from '../identity/index.ts';
 import { advance } from './advance.ts';
-import type { Binding } from './binding.ts';
+import type { EgressGrants } from './egress-grants.ts';
+import { atOwner } from './commands.ts';
 import { createSession } from './create-session.ts';
 import { changed, type Core } from './core.ts';
 import { deliveryId } from './delivery.ts';
@@ -16,7 +17,7 @@ import { requestCancel } from './turns.store.ts';
 export function createSessionsService(
   core: Core,
   reader: EventReader,
-  binding: Pick<Binding, 'refresh'>,
+  grants: Pick<EgressGrants, 'refresh'>,
 ): Sessions {
   const { pool } = core;
 
@@ -45,7 +46,7 @@ export function createSessionsService(
     return core.owner.guard(id, async () => {
       if (!(await store.setIntent(pool, { id, teamId: actor.teamId }, intent))) throw noSession();
       core.sandboxes.hint(id);
-      await core.owner.run(id, (owned) => advance(core, owned));
+      await atOwner(core, id, (owned) => advance(core, owned));
       return view(actor, id);
     });
   }
@@ -66,7 +67,8 @@ export function createSessionsService(
       const stale = new Problem('version-stale', 'Read it again, then change it.');
       if (before.version !== version) throw stale;
       // The agent is asked first: what it refuses is not written. One that is not there takes the value when it is bound.
-      if (before.phase === 'ready' && core.runner.connected(id)) {
+      const reachable = core.runner.connected(id) || (await core.seats.elsewhere(id));
+      if (before.phase === 'ready' && reachable) {
         if (mode !== undefined && mode !== before.mode)
           await core.runner.call(id, 'mode.set', { mode });
         if (model !== undefined && model !== before.model)
@@ -78,7 +80,7 @@ export function createSessionsService(
         { title, mode, model, budgetLimitUsd: budget?.limitUsd },
       );
       if (!written) throw stale;
-      await binding.refresh(id);
+      await grants.refresh(id);
     }
     if (readSeq !== undefined) await store.markRead(pool, actor, id, readSeq);
     core.changes.tell({ teamId: actor.teamId, sessionId: id, approvals: title !== undefined });
@@ -122,11 +124,21 @@ export function createSessionsService(
     unarchive: (actor, id) => intend(actor, id, { archivedAt: null }),
     async cancel(actor, id) {
       await own(actor, id);
-      await core.owner.run(id, async (owned) => {
-        for (const turn of await requestCancel(pool, id, new Date(core.clock.now())))
-          core.runner.cancel(id, deliveryId(turn));
-        changed(core, owned);
-      });
+      const request = () => requestCancel(pool, id, new Date(core.clock.now()));
+      await atOwner(
+        core,
+        id,
+        async (owned) => {
+          for (const turn of await request()) core.runner.cancel(id, deliveryId(turn));
+          changed(core, owned);
+        },
+        {
+          otherwise: async () => {
+            await request();
+            return [];
+          },
+        },
+      );
       return view(actor, id);
     },
     async restartAgent(actor, id) {

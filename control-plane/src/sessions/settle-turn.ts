@@ -2,11 +2,13 @@ import type { SettleTurn } from '@berth/contract';
 import type { Actor } from '../identity/index.ts';
 import { advance } from './advance.ts';
 import { supersedeOfTurn } from './approvals.store.ts';
+import { atOwner } from './commands.ts';
 import { say, type Core } from './core.ts';
 import { deliveryId } from './delivery.ts';
 import { answerDelivery, askAboutDelivery } from './delivery-question.store.ts';
 import { approvalSuperseded, entryOf, turnEnded } from './entries.ts';
 import { writeFields } from './facts.store.ts';
+import type { Owned } from './owner.ts';
 import { inTransaction } from './sql.ts';
 import { nextTurnState } from './turn.ts';
 import { moveTurn, readTurn, type TurnRow } from './turns.store.ts';
@@ -23,9 +25,12 @@ export async function settleTurn(
   question: { revision: number | null; note: string | null },
 ): Promise<TurnRow | null> {
   const event = { kind: 'settled', answer } as const;
-  return core.owner.run(sessionId, async (owned) => {
-    const ms = core.clock.now();
-    const at = new Date(ms);
+  const ms = core.clock.now();
+  const at = new Date(ms);
+  const text = `${actor.userName} had the message sent again.`;
+  const resent = entryOf('notice', { code: 'turn-resent', text }, ms, turnId);
+  const settled: { row: TurnRow | null } = { row: null };
+  const settle = async () => {
     const done = await inTransaction(core.pool, async (sql) => {
       const before = await readTurn(sql, sessionId, turnId);
       if (before?.state !== 'unknown') return null;
@@ -41,11 +46,15 @@ export async function settleTurn(
       const moot = answer === 'resend' ? [] : await supersedeOfTurn(sql, sessionId, turnId, at);
       return { row, moot };
     });
-    if (done === null) return null;
+    settled.row = done?.row ?? null;
+    return done;
+  };
+  const here = async (owned: Owned): Promise<void> => {
+    const done = await settle();
+    if (done === null) return;
     const { row, moot } = done;
     if (answer === 'resend') {
-      const text = `${actor.userName} had the message sent again.`;
-      say(owned, [entryOf('notice', { code: 'turn-resent', text }, ms, turnId)]);
+      say(owned, [resent]);
       const delivery = deliveryId(row);
       owned.deliveries.set(delivery, turnId);
       core.runner.turn(sessionId, delivery, row.prompt);
@@ -57,6 +66,10 @@ export async function settleTurn(
       ]);
     }
     await advance(core, owned, true);
-    return row;
+  };
+  await atOwner(core, sessionId, here, {
+    // Ends are found missing there, and what is sent again is handed over.
+    otherwise: async () => ((await settle()) !== null && answer === 'resend' ? [resent] : []),
   });
+  return settled.row;
 }

@@ -1,4 +1,5 @@
 import { resolutionsWithoutEvent } from './approvals.store.ts';
+import { takeCommands } from './commands.ts';
 import type { Core } from './core.ts';
 import { deliveryId } from './delivery.ts';
 import { endIsMissing } from './ends.ts';
@@ -15,6 +16,8 @@ import { endedTurns, readTurn, resentTurns } from './turns.store.ts';
 export async function mend(core: Core, { owned, journalLost, isNew }: TakeOver): Promise<void> {
   if (isNew) return;
   const { sessionId } = owned;
+  // First what others left: what is said there is not missing any more.
+  await takeCommands(core, owned);
   for (const turn of await resentTurns(core.pool, sessionId))
     owned.deliveries.set(deliveryId(turn), turn.id);
   const at = core.clock.now();

@@ -1,11 +1,13 @@
-import { advance } from './advance.ts';
+import { advance, lookAgain } from './advance.ts';
+import { atOwner } from './commands.ts';
+import { commandedSessions } from './commands.store.ts';
 import type { Core } from './core.ts';
 import { readyHere } from './facts.store.ts';
 import { lifecycleLimits } from './lifecycle.ts';
 import { sessionLimits } from './limits.ts';
 import type { Feeds } from './log/feeds.ts';
 import { sweepDeltas } from './log/sweep.ts';
-import type { Owned } from './owner.ts';
+import { Elsewhere, type Owned } from './owner.ts';
 import { idleTooLong, suspendIdle } from './idle.store.ts';
 import { inTransaction } from './sql.ts';
 
@@ -41,11 +43,24 @@ export function createTicks(
     }
   }
 
+  /** What another process has by now is no longer ours to look at; it looks itself. */
+  async function look(sessionId: string): Promise<void> {
+    try {
+      await core.owner.run(sessionId, (owned) => advance(core, owned));
+    } catch (error) {
+      if (!(error instanceof Elsewhere)) throw error;
+    }
+  }
+  /** What a hint did not tell. */
+  async function poll(): Promise<void> {
+    await feeds.poll();
+    for (const id of await commandedSessions(core.pool)) await lookAgain(core, id);
+  }
+
   async function tick(): Promise<void> {
     const now = core.clock.now();
     for (const owned of core.owner.all())
-      if (mayHaveChanged(owned, now))
-        await core.owner.run(owned.sessionId, (same) => advance(core, same));
+      if (mayHaveChanged(owned, now)) await look(owned.sessionId);
   }
 
   async function slowTick(): Promise<void> {
@@ -54,12 +69,11 @@ export function createTicks(
       if (!(await inTransaction(core.pool, (sql) => suspendIdle(sql, id, now)))) continue;
       core.logger.info({ sessionId: id }, 'an idle session is suspended');
       core.sandboxes.hint(id);
-      await core.owner.run(id, (owned) => advance(core, owned));
+      await atOwner(core, id, (owned) => advance(core, owned));
     }
     // Sessions whose runner did not come back after our start: nothing has touched them yet.
     for (const id of await readyHere(core.pool))
-      if (core.owner.get(id) === undefined && !core.runner.connected(id))
-        await core.owner.run(id, (owned) => advance(core, owned));
+      if (core.owner.get(id) === undefined && !core.runner.connected(id)) await look(id);
     for (const id of [...dirty]) {
       dirty.delete(id);
       const swept = await sweepDeltas(core.pool, id, core.signal).catch((error: unknown) => {
@@ -90,7 +104,7 @@ export function createTicks(
     start() {
       every(sessionLimits.tickMs, tick, 'the tick of sessions');
       every(sessionLimits.slowTickMs, slowTick, 'the slow tick of sessions');
-      every(sessionLimits.pollMs, () => feeds.poll(), 'the poll of watched logs');
+      every(sessionLimits.pollMs, poll, 'the poll of watched logs and of commands');
     },
     stop() {
       for (const timer of timers.splice(0)) clearInterval(timer);

@@ -2,6 +2,7 @@ import { Problem } from '@berth/contract';
 import type { ContentBlock, Turn } from '@berth/contract';
 import { mustActIn, type Actor } from '../identity/index.ts';
 import { advance } from './advance.ts';
+import { atOwner, sayOrLeave } from './commands.ts';
 import { say, type Core } from './core.ts';
 import { endIsTold } from './ends.ts';
 import { turnEnded, turnQueued } from './entries.ts';
@@ -86,30 +87,47 @@ export function createTurns(core: Core): Turns {
       throw new Problem('turn-id-reused', 'This id belongs to a message with another text.');
     if (!created) return { turn: await view(row), created };
     core.sandboxes.hint(sessionId);
-    await core.owner.append(sessionId, (owned) =>
-      owned.queued.delete(id) ? [] : [turnQueued(row, core.clock.now())],
+    // Elsewhere its event is found missing: nothing has to be left but the wish to look.
+    const here = await sayOrLeave(core, sessionId, (owned) =>
+      owned === null || owned.queued.delete(id) ? [] : [turnQueued(row, core.clock.now())],
     );
-    await core.owner.run(sessionId, (owned) => advance(core, owned));
+    if (here) await atOwner(core, sessionId, (owned) => advance(core, owned));
     return { turn: await view((await store.readTurn(pool, sessionId, id)) ?? row), created };
   }
 
   /** Compare-and-set, then its event, then whatever is due now. Null: it did not apply. */
-  const move = (
+  async function move(
     sessionId: string,
     turnId: string,
     event: TurnEvent,
     then: (owned: Owned, row: store.TurnRow) => Promise<void> | void,
-  ): Promise<store.TurnRow | null> =>
-    core.owner.run(sessionId, async (owned) => {
+  ): Promise<store.TurnRow | null> {
+    let moved: store.TurnRow | null = null;
+    const moveIt = async (): Promise<store.TurnRow | null> => {
       const before = await store.readTurn(pool, sessionId, turnId);
       const to = before === null ? null : nextTurnState(before.state, event);
       if (before === null || to === null || to === before.state) return null;
-      const row = await store.moveTurn(pool, sessionId, turnId, event, to, now());
-      if (row === null) return null;
-      await then(owned, row);
-      await advance(core, owned, true);
-      return row;
-    });
+      moved = await store.moveTurn(pool, sessionId, turnId, event, to, now());
+      return moved;
+    };
+    await atOwner(
+      core,
+      sessionId,
+      async (owned) => {
+        const row = await moveIt();
+        if (row === null) return;
+        await then(owned, row);
+        await advance(core, owned, true);
+      },
+      {
+        otherwise: async () => {
+          await moveIt(); // its end is found missing
+          return [];
+        },
+      },
+    );
+    return moved;
+  }
 
   return {
     async create(actor, sessionId, input) {
@@ -149,8 +167,9 @@ export function createTurns(core: Core): Turns {
           throw new Problem('turn-already-sent', 'The agent has it already.');
         }
         const row = await turn(actor, sessionId, turnId);
-        await core.owner.append(sessionId, () => [turnQueued(row, core.clock.now())]);
-        await core.owner.run(sessionId, (owned) => advance(core, owned));
+        const edited = [turnQueued(row, core.clock.now())];
+        if (await sayOrLeave(core, sessionId, () => edited))
+          await atOwner(core, sessionId, (owned) => advance(core, owned));
         return view(row);
       });
     },

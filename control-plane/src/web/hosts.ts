@@ -18,15 +18,19 @@ const isAddress = (name: string): boolean =>
 export function createHosts({
   publicUrl,
   listenHost,
+  replicaUrl,
 }: {
   publicUrl?: string | undefined;
   listenHost?: string | undefined;
+  /** Where other processes of the control plane reach this one. */
+  replicaUrl?: string | undefined;
 }): Hosts {
+  const inside = replicaUrl === undefined ? null : new URL(replicaUrl).hostname;
   const site = publicUrl === undefined ? null : new URL(publicUrl);
   const ours = (host: string | undefined): boolean => {
     const name = nameOf(host);
     if (name === null) return false;
-    return isLoopback(name) || name === site?.hostname || name === listenHost?.toLowerCase();
+    return [site?.hostname, listenHost?.toLowerCase(), inside].includes(name) || isLoopback(name);
   };
   return {
     ours,

@@ -180,6 +180,9 @@ export function createSockets(ports: {
     if (actor === null || actor.role !== signedIn.actor.role || !mayUse(kind, actor))
       socket.close(closeCodes.noLongerAllowed, 'no longer allowed');
   }
+  function comeBack(): void {
+    for (const { socket } of open) socket.close(closeCodes.restarting, 'restarting');
+  }
   const heart = setInterval(beat, limits.pingMs);
   heart.unref();
 
@@ -210,8 +213,9 @@ export function createSockets(ports: {
     /** New ones are refused from now on; those that are open come back to another replica at once. */
     drain(): void {
       draining = true;
-      for (const { socket } of open) socket.close(closeCodes.restarting, 'restarting');
+      comeBack();
     },
+    comeBack,
     close(): void {
       clearInterval(heart);
       for (const { socket } of open) socket.terminate();

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { NextFunction, Request, Response } from 'express';
@@ -46,7 +46,13 @@ import { createSockets } from './sockets.ts';
 
 export interface WebOptions {
   /** `publicUrl`: what browsers and runners use; `listenHost`: a name that `listen` was given and clients may use. */
-  config: { publicUrl?: string | undefined; listenHost?: string | undefined };
+  config: {
+    publicUrl?: string | undefined;
+    listenHost?: string | undefined;
+    replicaUrl?: string | undefined;
+    /** Only probes and the other processes of the control plane are answered. */
+    closed?: boolean;
+  };
   logger: Logger;
   clock: Clock;
   newId: NewId;
@@ -61,6 +67,8 @@ export interface WebOptions {
   terminals: TerminalsPort;
   workspaces: WorkspacesPort;
   gateway: HttpHandler;
+  /** Where other processes of the control plane knock. False: the request is not theirs. */
+  internal: (request: IncomingMessage, response: ServerResponse) => boolean;
   runners: RunnersPort;
   meta: MetaSource;
   metrics: Registry;
@@ -71,6 +79,8 @@ export interface WebOptions {
 
 export interface Web extends AsyncDisposable {
   listen(port: number, host: string): Promise<{ url: string }>;
+  /** Sockets and streams of viewers are told to come back: what they saw may be old. */
+  comeBack(): void;
   /** Stops accepting; sockets and streams are told to come back elsewhere; requests that run may end within `ms`. */
   drain(ms: number): Promise<void>;
   /** The Express application, for the test that it has exactly the routes of the contract. */
@@ -114,6 +124,8 @@ export function createWeb(options: WebOptions): Web {
     if (!(probes.has(request.path) ? hosts.probe(host) : hosts.ours(host)))
       throw new Problem('host-refused', 'This server has another name.');
     if (draining.signal.aborted) response.setHeader('Connection', 'close');
+    if (options.config.closed === true && !probes.has(request.path))
+      throw new Problem('not-found', 'This process serves no one but its like.');
     next();
   });
   app.use(
@@ -154,7 +166,8 @@ export function createWeb(options: WebOptions): Web {
     // A large archive on a slow line takes as long as it takes; only its head must come in time.
     { requestTimeout: 0, headersTimeout: limits.headersTimeoutMs, keepAliveTimeout: 65_000 },
     (request, response) => {
-      if (!toGateway(request, response)) app(request, response);
+      if (options.internal(request, response) || toGateway(request, response)) return;
+      app(request, response);
     },
   );
   // Node does not count what was upgraded, nor close it: a runner's link would keep `close` waiting for ever.
@@ -162,7 +175,9 @@ export function createWeb(options: WebOptions): Web {
   server.on('upgrade', (request, socket, head) => {
     upgraded.add(socket);
     socket.once('close', () => upgraded.delete(socket));
-    sockets.upgrade(request, socket, head);
+    if (options.config.closed === true)
+      refuseRaw(socket, new Problem('not-found', 'There is no socket here.'));
+    else sockets.upgrade(request, socket, head);
   });
   const running = new Set<ServerResponse>();
   let whenIdle: (() => void) | undefined;
@@ -218,6 +233,10 @@ export function createWeb(options: WebOptions): Web {
       const { port: bound } = server.address() as AddressInfo;
       const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
       return { url: `http://${name.includes(':') ? `[${name}]` : name}:${bound}` };
+    },
+    comeBack() {
+      sockets.comeBack();
+      streams.close();
     },
     async drain(ms) {
       draining.abort();

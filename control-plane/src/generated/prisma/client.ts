@@ -127,6 +127,21 @@ export type Terminal = Prisma.TerminalModel
  */
 export type Runner = Prisma.RunnerModel
 /**
+ * Model Replica
+ * 
+ */
+export type Replica = Prisma.ReplicaModel
+/**
+ * Model SessionCommand
+ * 
+ */
+export type SessionCommand = Prisma.SessionCommandModel
+/**
+ * Model SignInFailure
+ * 
+ */
+export type SignInFailure = Prisma.SignInFailureModel
+/**
  * Model EgressEvent
  * 
  */

@@ -55,6 +55,14 @@ export async function raiseEpoch(
   };
 }
 
+export async function readEpoch(pool: Sql, sessionId: string): Promise<number | null> {
+  const { rows } = await pool.query<{ epoch: number }>(
+    `select epoch from session_head where session_id = $1`,
+    [sessionId],
+  );
+  return rows[0]?.epoch ?? null;
+}
+
 /** Meets the rows since the oldest open text began: one message's worth. Parsed here: `->>` refuses a document for one escaped U+0000 in it. */
 async function readOpenTexts(pool: Sql, sessionId: string, openFrom: number): Promise<OpenTexts> {
   const { rows } = await pool.query<{

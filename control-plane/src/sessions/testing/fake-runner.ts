@@ -42,6 +42,9 @@ export class FakeRunner implements RunnerPort {
   connected(): boolean {
     return this.online;
   }
+  runnerOf(): string | undefined {
+    return this.online ? this.id : undefined;
+  }
   bind(spec: SessionSpec): void {
     this.binds.push(spec);
     this.journal(spec.sessionId);

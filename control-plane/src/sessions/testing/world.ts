@@ -8,6 +8,7 @@ import type { Sandbox } from '../../sandboxes/index.ts';
 import { createSessions, type SessionsFeature } from '../index.ts';
 import { FakeRunner } from './fake-runner.ts';
 import { testHarnesses } from './harness.ts';
+import { alone, noColleague } from './seats.ts';
 import { until } from './until.ts';
 
 const quiet: Logger = pino({ level: process.env['LOG_LEVEL'] ?? 'silent' }, pino.destination(2));
@@ -62,6 +63,8 @@ export async function openWorld(): Promise<World> {
       logger: quiet,
       runner,
       sandboxes: { hint: (id) => hinted.push(id), current: (id) => sandboxes.get(id) },
+      seats: alone,
+      colleague: noColleague,
       harnesses: testHarnesses,
       config: {
         containerEnv: { TEAM: 'harbour' },

@@ -46,6 +46,7 @@ export async function openSessions({
   const running = new Map<string, Sandbox>();
   const runner: RunnerPort = {
     connected: () => true,
+    runnerOf: () => undefined,
     bind: nothing,
     unbind: nothing,
     turn: (sessionId, turnId) => {
@@ -66,6 +67,8 @@ export async function openSessions({
     logger,
     runner,
     sandboxes: { hint: nothing, current: (id) => running.get(id) },
+    seats: { sure: true, elsewhere: async () => false },
+    colleague: { report: async () => undefined },
     harnesses: {
       record: (id) => ({ ...record, id }),
       prepare: async () => ({ hostPath: '/agents' }),

@@ -93,6 +93,7 @@ export async function setUp(config: { publicUrl?: string } = {}) {
     terminals,
     workspaces,
     gateway: (request, response) => response.end(`gateway ${String(request.url)}`),
+    internal: () => false,
     runners: {
       upgrade(request, socket) {
         runnerUpgrades.push(request.url ?? '');

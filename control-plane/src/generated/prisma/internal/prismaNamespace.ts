@@ -414,6 +414,9 @@ export const ModelName = {
   Approval: 'Approval',
   Terminal: 'Terminal',
   Runner: 'Runner',
+  Replica: 'Replica',
+  SessionCommand: 'SessionCommand',
+  SignInFailure: 'SignInFailure',
   EgressEvent: 'EgressEvent'
 } as const
 
@@ -430,7 +433,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "team" | "user" | "membership" | "apiToken" | "oneTime" | "webSession" | "idempotencyKey" | "agent" | "session" | "sessionRead" | "sessionHead" | "sessionEvent" | "sessionBlob" | "turn" | "approval" | "terminal" | "runner" | "egressEvent"
+    modelProps: "team" | "user" | "membership" | "apiToken" | "oneTime" | "webSession" | "idempotencyKey" | "agent" | "session" | "sessionRead" | "sessionHead" | "sessionEvent" | "sessionBlob" | "turn" | "approval" | "terminal" | "runner" | "replica" | "sessionCommand" | "signInFailure" | "egressEvent"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1692,6 +1695,228 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    Replica: {
+      payload: Prisma.$ReplicaPayload<ExtArgs>
+      fields: Prisma.ReplicaFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ReplicaFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReplicaPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ReplicaFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReplicaPayload>
+        }
+        findFirst: {
+          args: Prisma.ReplicaFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReplicaPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ReplicaFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReplicaPayload>
+        }
+        findMany: {
+          args: Prisma.ReplicaFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReplicaPayload>[]
+        }
+        create: {
+          args: Prisma.ReplicaCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReplicaPayload>
+        }
+        createMany: {
+          args: Prisma.ReplicaCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ReplicaCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReplicaPayload>[]
+        }
+        delete: {
+          args: Prisma.ReplicaDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReplicaPayload>
+        }
+        update: {
+          args: Prisma.ReplicaUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReplicaPayload>
+        }
+        deleteMany: {
+          args: Prisma.ReplicaDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ReplicaUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ReplicaUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReplicaPayload>[]
+        }
+        upsert: {
+          args: Prisma.ReplicaUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReplicaPayload>
+        }
+        aggregate: {
+          args: Prisma.ReplicaAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateReplica>
+        }
+        groupBy: {
+          args: Prisma.ReplicaGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ReplicaGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ReplicaCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ReplicaCountAggregateOutputType> | number
+        }
+      }
+    }
+    SessionCommand: {
+      payload: Prisma.$SessionCommandPayload<ExtArgs>
+      fields: Prisma.SessionCommandFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.SessionCommandFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SessionCommandPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.SessionCommandFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SessionCommandPayload>
+        }
+        findFirst: {
+          args: Prisma.SessionCommandFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SessionCommandPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.SessionCommandFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SessionCommandPayload>
+        }
+        findMany: {
+          args: Prisma.SessionCommandFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SessionCommandPayload>[]
+        }
+        create: {
+          args: Prisma.SessionCommandCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SessionCommandPayload>
+        }
+        createMany: {
+          args: Prisma.SessionCommandCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.SessionCommandCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SessionCommandPayload>[]
+        }
+        delete: {
+          args: Prisma.SessionCommandDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SessionCommandPayload>
+        }
+        update: {
+          args: Prisma.SessionCommandUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SessionCommandPayload>
+        }
+        deleteMany: {
+          args: Prisma.SessionCommandDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.SessionCommandUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.SessionCommandUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SessionCommandPayload>[]
+        }
+        upsert: {
+          args: Prisma.SessionCommandUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SessionCommandPayload>
+        }
+        aggregate: {
+          args: Prisma.SessionCommandAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateSessionCommand>
+        }
+        groupBy: {
+          args: Prisma.SessionCommandGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.SessionCommandGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.SessionCommandCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.SessionCommandCountAggregateOutputType> | number
+        }
+      }
+    }
+    SignInFailure: {
+      payload: Prisma.$SignInFailurePayload<ExtArgs>
+      fields: Prisma.SignInFailureFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.SignInFailureFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SignInFailurePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.SignInFailureFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SignInFailurePayload>
+        }
+        findFirst: {
+          args: Prisma.SignInFailureFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SignInFailurePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.SignInFailureFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SignInFailurePayload>
+        }
+        findMany: {
+          args: Prisma.SignInFailureFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SignInFailurePayload>[]
+        }
+        create: {
+          args: Prisma.SignInFailureCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SignInFailurePayload>
+        }
+        createMany: {
+          args: Prisma.SignInFailureCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.SignInFailureCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SignInFailurePayload>[]
+        }
+        delete: {
+          args: Prisma.SignInFailureDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SignInFailurePayload>
+        }
+        update: {
+          args: Prisma.SignInFailureUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SignInFailurePayload>
+        }
+        deleteMany: {
+          args: Prisma.SignInFailureDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.SignInFailureUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.SignInFailureUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SignInFailurePayload>[]
+        }
+        upsert: {
+          args: Prisma.SignInFailureUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$SignInFailurePayload>
+        }
+        aggregate: {
+          args: Prisma.SignInFailureAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateSignInFailure>
+        }
+        groupBy: {
+          args: Prisma.SignInFailureGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.SignInFailureGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.SignInFailureCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.SignInFailureCountAggregateOutputType> | number
+        }
+      }
+    }
     EgressEvent: {
       payload: Prisma.$EgressEventPayload<ExtArgs>
       fields: Prisma.EgressEventFieldRefs
@@ -2072,10 +2297,46 @@ export const RunnerScalarFieldEnum = {
   teamId: 'teamId',
   hash: 'hash',
   createdAt: 'createdAt',
-  lastSeenAt: 'lastSeenAt'
+  lastSeenAt: 'lastSeenAt',
+  replicaId: 'replicaId'
 } as const
 
 export type RunnerScalarFieldEnum = (typeof RunnerScalarFieldEnum)[keyof typeof RunnerScalarFieldEnum]
+
+
+export const ReplicaScalarFieldEnum = {
+  id: 'id',
+  url: 'url',
+  roles: 'roles',
+  secret: 'secret',
+  facts: 'facts',
+  startedAt: 'startedAt',
+  heartbeatAt: 'heartbeatAt'
+} as const
+
+export type ReplicaScalarFieldEnum = (typeof ReplicaScalarFieldEnum)[keyof typeof ReplicaScalarFieldEnum]
+
+
+export const SessionCommandScalarFieldEnum = {
+  id: 'id',
+  sessionId: 'sessionId',
+  kind: 'kind',
+  turnId: 'turnId',
+  payload: 'payload',
+  at: 'at',
+  afterSeq: 'afterSeq'
+} as const
+
+export type SessionCommandScalarFieldEnum = (typeof SessionCommandScalarFieldEnum)[keyof typeof SessionCommandScalarFieldEnum]
+
+
+export const SignInFailureScalarFieldEnum = {
+  address: 'address',
+  since: 'since',
+  count: 'count'
+} as const
+
+export type SignInFailureScalarFieldEnum = (typeof SignInFailureScalarFieldEnum)[keyof typeof SignInFailureScalarFieldEnum]
 
 
 export const EgressEventScalarFieldEnum = {
@@ -2436,6 +2697,9 @@ export type GlobalOmitConfig = {
   approval?: Prisma.ApprovalOmit
   terminal?: Prisma.TerminalOmit
   runner?: Prisma.RunnerOmit
+  replica?: Prisma.ReplicaOmit
+  sessionCommand?: Prisma.SessionCommandOmit
+  signInFailure?: Prisma.SignInFailureOmit
   egressEvent?: Prisma.EgressEventOmit
 }
 

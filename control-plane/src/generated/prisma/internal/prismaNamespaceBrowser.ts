@@ -68,6 +68,9 @@ export const ModelName = {
   Approval: 'Approval',
   Terminal: 'Terminal',
   Runner: 'Runner',
+  Replica: 'Replica',
+  SessionCommand: 'SessionCommand',
+  SignInFailure: 'SignInFailure',
   EgressEvent: 'EgressEvent'
 } as const
 
@@ -354,10 +357,46 @@ export const RunnerScalarFieldEnum = {
   teamId: 'teamId',
   hash: 'hash',
   createdAt: 'createdAt',
-  lastSeenAt: 'lastSeenAt'
+  lastSeenAt: 'lastSeenAt',
+  replicaId: 'replicaId'
 } as const
 
 export type RunnerScalarFieldEnum = (typeof RunnerScalarFieldEnum)[keyof typeof RunnerScalarFieldEnum]
+
+
+export const ReplicaScalarFieldEnum = {
+  id: 'id',
+  url: 'url',
+  roles: 'roles',
+  secret: 'secret',
+  facts: 'facts',
+  startedAt: 'startedAt',
+  heartbeatAt: 'heartbeatAt'
+} as const
+
+export type ReplicaScalarFieldEnum = (typeof ReplicaScalarFieldEnum)[keyof typeof ReplicaScalarFieldEnum]
+
+
+export const SessionCommandScalarFieldEnum = {
+  id: 'id',
+  sessionId: 'sessionId',
+  kind: 'kind',
+  turnId: 'turnId',
+  payload: 'payload',
+  at: 'at',
+  afterSeq: 'afterSeq'
+} as const
+
+export type SessionCommandScalarFieldEnum = (typeof SessionCommandScalarFieldEnum)[keyof typeof SessionCommandScalarFieldEnum]
+
+
+export const SignInFailureScalarFieldEnum = {
+  address: 'address',
+  since: 'since',
+  count: 'count'
+} as const
+
+export type SignInFailureScalarFieldEnum = (typeof SignInFailureScalarFieldEnum)[keyof typeof SignInFailureScalarFieldEnum]
 
 
 export const EgressEventScalarFieldEnum = {

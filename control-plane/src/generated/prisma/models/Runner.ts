@@ -30,6 +30,7 @@ export type RunnerMinAggregateOutputType = {
   hash: runtime.Bytes | null
   createdAt: Date | null
   lastSeenAt: Date | null
+  replicaId: string | null
 }
 
 export type RunnerMaxAggregateOutputType = {
@@ -38,6 +39,7 @@ export type RunnerMaxAggregateOutputType = {
   hash: runtime.Bytes | null
   createdAt: Date | null
   lastSeenAt: Date | null
+  replicaId: string | null
 }
 
 export type RunnerCountAggregateOutputType = {
@@ -46,6 +48,7 @@ export type RunnerCountAggregateOutputType = {
   hash: number
   createdAt: number
   lastSeenAt: number
+  replicaId: number
   _all: number
 }
 
@@ -56,6 +59,7 @@ export type RunnerMinAggregateInputType = {
   hash?: true
   createdAt?: true
   lastSeenAt?: true
+  replicaId?: true
 }
 
 export type RunnerMaxAggregateInputType = {
@@ -64,6 +68,7 @@ export type RunnerMaxAggregateInputType = {
   hash?: true
   createdAt?: true
   lastSeenAt?: true
+  replicaId?: true
 }
 
 export type RunnerCountAggregateInputType = {
@@ -72,6 +77,7 @@ export type RunnerCountAggregateInputType = {
   hash?: true
   createdAt?: true
   lastSeenAt?: true
+  replicaId?: true
   _all?: true
 }
 
@@ -153,6 +159,7 @@ export type RunnerGroupByOutputType = {
   hash: runtime.Bytes
   createdAt: Date
   lastSeenAt: Date | null
+  replicaId: string | null
   _count: RunnerCountAggregateOutputType | null
   _min: RunnerMinAggregateOutputType | null
   _max: RunnerMaxAggregateOutputType | null
@@ -182,6 +189,7 @@ export type RunnerWhereInput = {
   hash?: Prisma.BytesFilter<"Runner"> | runtime.Bytes
   createdAt?: Prisma.DateTimeFilter<"Runner"> | Date | string
   lastSeenAt?: Prisma.DateTimeNullableFilter<"Runner"> | Date | string | null
+  replicaId?: Prisma.UuidNullableFilter<"Runner"> | string | null
 }
 
 export type RunnerOrderByWithRelationInput = {
@@ -190,6 +198,7 @@ export type RunnerOrderByWithRelationInput = {
   hash?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   lastSeenAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  replicaId?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type RunnerWhereUniqueInput = Prisma.AtLeast<{
@@ -201,6 +210,7 @@ export type RunnerWhereUniqueInput = Prisma.AtLeast<{
   hash?: Prisma.BytesFilter<"Runner"> | runtime.Bytes
   createdAt?: Prisma.DateTimeFilter<"Runner"> | Date | string
   lastSeenAt?: Prisma.DateTimeNullableFilter<"Runner"> | Date | string | null
+  replicaId?: Prisma.UuidNullableFilter<"Runner"> | string | null
 }, "id">
 
 export type RunnerOrderByWithAggregationInput = {
@@ -209,6 +219,7 @@ export type RunnerOrderByWithAggregationInput = {
   hash?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   lastSeenAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  replicaId?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.RunnerCountOrderByAggregateInput
   _max?: Prisma.RunnerMaxOrderByAggregateInput
   _min?: Prisma.RunnerMinOrderByAggregateInput
@@ -223,6 +234,7 @@ export type RunnerScalarWhereWithAggregatesInput = {
   hash?: Prisma.BytesWithAggregatesFilter<"Runner"> | runtime.Bytes
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Runner"> | Date | string
   lastSeenAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Runner"> | Date | string | null
+  replicaId?: Prisma.UuidNullableWithAggregatesFilter<"Runner"> | string | null
 }
 
 export type RunnerCreateInput = {
@@ -231,6 +243,7 @@ export type RunnerCreateInput = {
   hash: runtime.Bytes
   createdAt?: Date | string
   lastSeenAt?: Date | string | null
+  replicaId?: string | null
 }
 
 export type RunnerUncheckedCreateInput = {
@@ -239,6 +252,7 @@ export type RunnerUncheckedCreateInput = {
   hash: runtime.Bytes
   createdAt?: Date | string
   lastSeenAt?: Date | string | null
+  replicaId?: string | null
 }
 
 export type RunnerUpdateInput = {
@@ -247,6 +261,7 @@ export type RunnerUpdateInput = {
   hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   lastSeenAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  replicaId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type RunnerUncheckedUpdateInput = {
@@ -255,6 +270,7 @@ export type RunnerUncheckedUpdateInput = {
   hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   lastSeenAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  replicaId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type RunnerCreateManyInput = {
@@ -263,6 +279,7 @@ export type RunnerCreateManyInput = {
   hash: runtime.Bytes
   createdAt?: Date | string
   lastSeenAt?: Date | string | null
+  replicaId?: string | null
 }
 
 export type RunnerUpdateManyMutationInput = {
@@ -271,6 +288,7 @@ export type RunnerUpdateManyMutationInput = {
   hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   lastSeenAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  replicaId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type RunnerUncheckedUpdateManyInput = {
@@ -279,6 +297,7 @@ export type RunnerUncheckedUpdateManyInput = {
   hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   lastSeenAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  replicaId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type RunnerCountOrderByAggregateInput = {
@@ -287,6 +306,7 @@ export type RunnerCountOrderByAggregateInput = {
   hash?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   lastSeenAt?: Prisma.SortOrder
+  replicaId?: Prisma.SortOrder
 }
 
 export type RunnerMaxOrderByAggregateInput = {
@@ -295,6 +315,7 @@ export type RunnerMaxOrderByAggregateInput = {
   hash?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   lastSeenAt?: Prisma.SortOrder
+  replicaId?: Prisma.SortOrder
 }
 
 export type RunnerMinOrderByAggregateInput = {
@@ -303,6 +324,7 @@ export type RunnerMinOrderByAggregateInput = {
   hash?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   lastSeenAt?: Prisma.SortOrder
+  replicaId?: Prisma.SortOrder
 }
 
 
@@ -313,6 +335,7 @@ export type RunnerSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   hash?: boolean
   createdAt?: boolean
   lastSeenAt?: boolean
+  replicaId?: boolean
 }, ExtArgs["result"]["runner"]>
 
 export type RunnerSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -321,6 +344,7 @@ export type RunnerSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   hash?: boolean
   createdAt?: boolean
   lastSeenAt?: boolean
+  replicaId?: boolean
 }, ExtArgs["result"]["runner"]>
 
 export type RunnerSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -329,6 +353,7 @@ export type RunnerSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   hash?: boolean
   createdAt?: boolean
   lastSeenAt?: boolean
+  replicaId?: boolean
 }, ExtArgs["result"]["runner"]>
 
 export type RunnerSelectScalar = {
@@ -337,9 +362,10 @@ export type RunnerSelectScalar = {
   hash?: boolean
   createdAt?: boolean
   lastSeenAt?: boolean
+  replicaId?: boolean
 }
 
-export type RunnerOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "teamId" | "hash" | "createdAt" | "lastSeenAt", ExtArgs["result"]["runner"]>
+export type RunnerOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "teamId" | "hash" | "createdAt" | "lastSeenAt" | "replicaId", ExtArgs["result"]["runner"]>
 
 export type $RunnerPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Runner"
@@ -350,6 +376,7 @@ export type $RunnerPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     hash: runtime.Bytes
     createdAt: Date
     lastSeenAt: Date | null
+    replicaId: string | null
   }, ExtArgs["result"]["runner"]>
   composites: {}
 }
@@ -778,6 +805,7 @@ export interface RunnerFieldRefs {
   readonly hash: Prisma.FieldRef<"Runner", 'Bytes'>
   readonly createdAt: Prisma.FieldRef<"Runner", 'DateTime'>
   readonly lastSeenAt: Prisma.FieldRef<"Runner", 'DateTime'>
+  readonly replicaId: Prisma.FieldRef<"Runner", 'String'>
 }
     
 
