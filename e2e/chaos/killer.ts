@@ -79,51 +79,69 @@ export async function killAll(options: {
     return next(target, () => --left <= 0, momentMs);
   }
 
-  /** In the background: the next kill does not wait for the measure of this one. */
+  /** Sessions that were struck, each time; null: all of them. */
+  const strikes: (number | null)[] = [];
+  const struckTimes = (session: number): number =>
+    strikes.filter((one) => one === null || one === session).length;
+  const recovering = new Map<number, number>();
+
+  /**
+   * In the background: the next kill does not wait for the measure of this one. Only what nothing else came into is a measure: no kill before from which
+   * the session had not recovered, and none after.
+   */
   function measure(
-    victim: Victim,
     name: string,
+    session: number,
     target: Target,
     from: number,
     up?: Promise<number>,
-  ) {
+  ): void {
     const turn = target.reader.openTurn;
     if (turn === null) return; // nothing is under way that could go on
+    const strikesBefore = struckTimes(session);
+    const alone = (recovering.get(session) ?? 0) === 0;
+    recovering.set(session, (recovering.get(session) ?? 0) + 1);
     const work = (async () => {
-      if (up !== undefined) {
-        const upAt = await up;
-        // It ended while its victim was away.
-        if (target.reader.openTurn !== turn) return;
-        const seen = await next(
-          target,
-          ({ atMs, event }) => atMs >= upAt && event.turnId === turn,
-          recoveryMs,
-        );
-        if (seen === undefined) return;
-        recoveries.push({
-          victim: name,
-          sinceKillMs: seen.atMs - from,
-          sinceUpMs: seen.atMs - upAt,
-        });
-        return;
-      }
-      const told: string[] = [];
-      const seen = await next(
-        target,
-        ({ event }) => {
-          if (event.kind === 'turn.ended') return true;
-          if (told.length > 0 && event.turnId === turn) return true;
-          if (event.kind === 'notice' && restarted.includes(event.payload.code))
-            told.push(event.payload.code);
-          return false;
-        },
-        recoveryMs,
-      );
-      // It had ended just before: nothing was recovered.
-      if (seen === undefined || told.length === 0) return;
-      recoveries.push({ victim: name, sinceKillMs: seen.atMs - from });
-    })().finally(() => measuring.delete(work));
+      const recovery = await (up === undefined
+        ? untilTold(target, turn, from)
+        : untilHeard(target, turn, from, await up));
+      if (recovery !== null && alone && struckTimes(session) === strikesBefore)
+        recoveries.push({ victim: name, ...recovery });
+    })().finally(() => {
+      recovering.set(session, (recovering.get(session) ?? 0) - 1);
+      measuring.delete(work);
+    });
     measuring.add(work);
+  }
+  type Times = Omit<Recovery, 'victim'>;
+  async function untilHeard(
+    target: Target,
+    turn: string,
+    from: number,
+    upAt: number,
+  ): Promise<Times | null> {
+    // It ended while its victim was away.
+    if (target.reader.openTurn !== turn) return null;
+    const holds = ({ atMs, event }: Seen): boolean => atMs >= upAt && event.turnId === turn;
+    const seen = await next(target, holds, recoveryMs);
+    if (seen === undefined) return null;
+    return { sinceKillMs: seen.atMs - from, sinceUpMs: seen.atMs - upAt };
+  }
+  async function untilTold(target: Target, turn: string, from: number): Promise<Times | null> {
+    const told: string[] = [];
+    const seen = await next(
+      target,
+      ({ event }) => {
+        if (event.kind === 'turn.ended') return true;
+        if (told.length > 0 && event.turnId === turn) return true;
+        if (event.kind === 'notice' && restarted.includes(event.payload.code))
+          told.push(event.payload.code);
+        return false;
+      },
+      recoveryMs,
+    );
+    // It had ended just before: nothing was recovered.
+    return seen === undefined || told.length === 0 ? null : { sinceKillMs: seen.atMs - from };
   }
 
   /** What is struck now, and when it is over by itself; null: it was not there. */
@@ -229,18 +247,20 @@ export async function killAll(options: {
       }),
     );
     const dead = hits.filter((hit) => hit !== null);
+    if (dead.length > 0) strikes.push(mine ? kill.session : null);
     const away = dead.some(
       ({ victim, over }) => victim === 'machine' || (victim === 'control-plane' && !over),
     );
     const started = away ? startAgain(kill.downMs) : undefined;
     for (const { victim, how, over } of dead) {
-      if (over !== undefined) measure(victim, how, target, from, over.then(now, now));
+      if (dead.length > 1) break; // whose recovery would it be?
+      if (over !== undefined) measure(how, kill.session, target, from, over.then(now, now));
       else if (victim === 'postgres') {
         const accepts = until(() => world.postgresReady(before), recoveryMs);
-        measure(victim, how, target, from, accepts.then(now, now));
+        measure(how, kill.session, target, from, accepts.then(now, now));
       } else if (victim === 'control-plane' || victim === 'machine')
-        measure(victim, how, target, from, Promise.resolve(started).then(now, now));
-      else measure(victim, how, target, from);
+        measure(how, kill.session, target, from, Promise.resolve(started).then(now, now));
+      else measure(how, kill.session, target, from);
     }
     await started;
     if (started !== undefined) timeline.add(null, 'control plane is ready again');
