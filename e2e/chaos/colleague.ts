@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type pg from 'pg';
 
-/** A second person in the team that the start made. Answers their token. */
+/** A second person in the team that the start made, who may act in others' sessions. Answers their token. */
 export async function addColleague(sql: pg.Client, name: string): Promise<string> {
   const user = randomUUID();
   const id = randomBytes(5).toString('hex');
@@ -9,7 +9,7 @@ export async function addColleague(sql: pg.Client, name: string): Promise<string
   const { rows } = await sql.query<{ team_id: string }>('select team_id from membership limit 1');
   const team = rows[0]?.team_id;
   await sql.query('insert into app_user (id, name) values ($1, $2)', [user, name]);
-  await sql.query("insert into membership (team_id, user_id, role) values ($1, $2, 'member')", [
+  await sql.query("insert into membership (team_id, user_id, role) values ($1, $2, 'admin')", [
     team,
     user,
   ]);
