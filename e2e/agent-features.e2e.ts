@@ -6,7 +6,7 @@ import { litellmMissing } from './support/litellm.ts';
 import type { ModelServer } from './support/model-server.ts';
 import { realAgents, startForRealAgents } from './support/real-agents.ts';
 import { idle, replay, say, text, waiting } from './support/talk.ts';
-import { killNamed } from './support/terminal.ts';
+import { killNamed, openKiller } from './support/terminal.ts';
 
 /**
  * What a person may give a real agent beside words, and what comes back beside text: images, files, modes, models, commands, thoughts, diffs. Beside
@@ -150,6 +150,21 @@ describe.skipIf(missing !== null)('what real agents take and give', () => {
       expect(await seen('notice')).toEqual([]);
       expect(await seen('error')).toEqual([]);
     });
+
+    test('killed in the first moment of a conversation: the message arrives once', async () => {
+      const { agentId } = session;
+      const fresh = await berth.client.sessions.create({ agentId });
+      await idle(berth, fresh.id, 60_000);
+      const killer = await openKiller(berth, fresh.id);
+      const id = randomUUID();
+      await berth.client.turns.create(fresh.id, { id, prompt: text('the very first') });
+      await killer.kill(kind.process);
+      await killer.end();
+      const turn = await berth.client.turns.get(fresh.id, id, { waitSeconds: 60 });
+      expect(turn.state).toBe('done');
+      const recalled = (await say(berth, fresh.id, 'RECALL')).reply ?? '';
+      expect(recalled.match(/the very first/g)).toHaveLength(1);
+    }, 180_000);
 
     test.skipIf(kind.inner === null)(
       'what dies inside of it ends neither turn nor session',

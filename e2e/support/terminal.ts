@@ -35,14 +35,23 @@ export async function openShell(berth: Berth, sessionId: string) {
   };
 }
 
-/** kill -9, from a shell in the sandbox, of every process in it that is called so. */
-export async function killNamed(berth: Berth, sessionId: string, name: string): Promise<void> {
+/** A shell in the sandbox that stands ready to kill -9 every process in it that is called so. */
+export async function openKiller(berth: Berth, sessionId: string) {
   const shell = await openShell(berth, sessionId);
-  shell.type(
-    `for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline | grep -q '${name}' && kill -9 \${p#/proc/} && echo killed-$((40+2)); done`,
-  );
-  await shell.shows('killed-42');
-  await shell.end();
+  return {
+    async kill(name: string): Promise<void> {
+      shell.type(
+        `for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline | grep -q '${name}' && kill -9 \${p#/proc/} && echo killed-$((40+2)); done`,
+      );
+      await shell.shows('killed-42');
+    },
+    end: () => shell.end(),
+  };
+}
+export async function killNamed(berth: Berth, sessionId: string, name: string): Promise<void> {
+  const killer = await openKiller(berth, sessionId);
+  await killer.kill(name);
+  await killer.end();
 }
 
 export async function screenShows(berth: Berth, terminalId: string, text: string): Promise<void> {
