@@ -3,7 +3,7 @@
  * model a scripted one behind Berth's gateway. Beside it, taking turns in the same run: the same walls and the same agent started bare, spoken to over ACP,
  * its model asked directly; and `opencode serve`, without any walls, from the start of its process and once more when it is up.
  *
- *   node bench/agents.ts [--n=8]
+ *   node bench/agents.ts [--n=8] [--only=opencode,codex]
  */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -126,9 +126,13 @@ async function throughServe(binary: string, env: Record<string, string>) {
   return { coldMs, warmMs: await server.firstText(prompt, answers) };
 }
 
+const only = process.argv.find((word) => word.startsWith('--only='))?.slice('--only='.length);
+const isWanted = ({ id, needsModel }: { id: string; needsModel: boolean }): boolean =>
+  needsModel && (only === undefined || only.split(',').includes(id));
+
 const rows: Row[] = [];
 const more: Record<string, Record<string, Summary>> = {};
-for (const { id } of (await harnesses.list()).filter(({ needsModel }) => needsModel)) {
+for (const { id } of (await harnesses.list()).filter(isWanted)) {
   const record = harnesses.record(id);
   const prepared = await harnesses.prepare(id, async () => undefined, AbortSignal.timeout(300_000));
   const agentDir = publish(prepared.hostPath, '/var/lib/berth/s/opt');
@@ -165,6 +169,9 @@ for (const { id } of (await harnesses.list()).filter(({ needsModel }) => needsMo
     }
     bare.push(alone.firstTextMs);
     whole.push(through);
+    console.error(
+      `${id} ${String(round + 1)}/${String(n)}: ${(through / alone.firstTextMs).toFixed(2)} × bare`,
+    );
   }
   const ratio = summary(whole.map((ms, index) => ms / (bare[index] ?? NaN)));
   rows.push(
