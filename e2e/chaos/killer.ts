@@ -30,7 +30,7 @@ export interface KillerReport {
 }
 
 /** A moment that does not come is not waited for longer. */
-const momentMs = 2000;
+const momentMs = 1200;
 const recoveryMs = 60_000;
 const restMs = 20_000;
 const startMs = 30_000;

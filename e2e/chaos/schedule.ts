@@ -73,7 +73,7 @@ export function schedule(
       session: draw.int(0, options.sessions - 1),
       moment: {
         on,
-        count: on === 'event' ? draw.int(1, 25) : draw.int(1, 2),
+        count: on === 'event' ? draw.int(1, 15) : draw.int(1, 2),
         delayMs: draw.weighted([
           [0, 3],
           [draw.int(1, 40), 3],
