@@ -5,7 +5,7 @@ const exclude = [
   '**/dist/**',
   '**/*.pg.test.ts',
   '**/*.box.test.ts',
-  'e2e/**',
+  'e2e/**/*.e2e.ts',
 ];
 const seen = [
   'webview',

@@ -2,18 +2,26 @@ import { Problem } from '@berth/contract';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../clock.ts';
-import { createFakeDriver } from './testing/fake-driver.ts';
+import { createFakeDriver, type FakeDriver } from './testing/fake-driver.ts';
 import type { PhaseReport, SandboxIntent } from './ports.ts';
 import { createReconciler, type ReconcilerOptions } from './reconcile.ts';
 
 type Desired = SandboxIntent['desired'];
 
 function world(more: Partial<ReconcilerOptions> = {}) {
-  const driver = createFakeDriver();
+  const fake = createFakeDriver();
+  const driver: FakeDriver = {
+    ...fake,
+    get: async (id, signal) => {
+      fault('looking');
+      return fake.get(id, signal);
+    },
+  };
   const wanted = new Map<string, SandboxIntent>();
   const told: string[] = [];
   const phases: PhaseReport[] = [];
   let specFaults: (string | Error)[] = [];
+  let fault: (at: 'looking' | 'telling') => void = () => undefined;
   let quiesced: (signal: AbortSignal) => Promise<void> = async () => undefined;
   const reconciler = createReconciler({
     driver,
@@ -40,6 +48,7 @@ function world(more: Partial<ReconcilerOptions> = {}) {
         told.push(`notice ${code}`);
       },
       running: async () => {
+        fault('telling');
         if (told.at(-1) !== 'running') told.push('running');
       },
       quiesce: async (_, signal) => {
@@ -71,6 +80,7 @@ function world(more: Partial<ReconcilerOptions> = {}) {
       reconciler.hint('s');
     },
     specFails: (...faults: (string | Error)[]) => (specFaults = faults),
+    faultAt: (act: typeof fault) => (fault = act),
     onQuiesce: (act: typeof quiesced) => (quiesced = act),
     until: async (line: string, times = 1): Promise<void> =>
       expect
@@ -115,27 +125,24 @@ test('one that died is told as lost, with its log, and comes back by itself', as
   expect(phases.find((report) => report.phase === 'lost')?.logs).toEqual(['last words']);
 });
 
-test.each(['looking', 'telling'])(
+test.each(['looking', 'telling'] as const)(
   '%s that fails says nothing of a sandbox that runs: its runner keeps it',
   async (what) => {
     let faults = 0;
-    const { want, until, told, driver, reconciler } = world();
+    const { want, until, told, driver, reconciler, faultAt } = world();
     want('running');
     await until(note);
     const before = told.length;
-    const wrong = () => {
+    faultAt((at) => {
+      if (at !== what) return;
       faults += 1;
       throw new Error('too many open files');
-    };
-    const { get } = driver;
-    if (what === 'looking') driver.get = async () => wrong();
-    else told.at = wrong; // what \`running\` asks first
+    });
     for (let times = 0; times < 5; times++) {
       reconciler.hint('s');
       await expect.poll(() => faults, { timeout: 5000, interval: 2 }).toBeGreaterThan(times);
     }
-    driver.get = get;
-    Reflect.deleteProperty(told, 'at');
+    faultAt(() => undefined);
     expect(told.slice(before)).toEqual([]);
     expect(driver.calls).toEqual(['ensure s']);
     // Its twin: what cannot be made is told.

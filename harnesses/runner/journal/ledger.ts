@@ -26,6 +26,8 @@ export interface Ledger {
   holder: 'chat' | 'terminal';
   /** Hashes of the user messages given to this agent session, by position. */
   delivered: readonly string[];
+  /** Something was given to it since its history was last looked at: the last of `delivered` is in question when it dies. */
+  given: boolean;
   /** The agent session knows nothing of the conversation: the next prompt tells it. */
   seedWanted: boolean;
   /** The text that is streaming. */
@@ -40,6 +42,7 @@ export const emptyLedger: Ledger = {
   turns: {},
   holder: 'chat',
   delivered: [],
+  given: false,
   seedWanted: false,
   tools: [],
   approvals: [],
@@ -50,10 +53,12 @@ export type Note =
   | { kind: 'accepted'; turnId: string; prompt: ContentBlock[] }
   /** Written before the agent gets it. `first`: the turn's own prompt, `again`: the same after a death, `go-on`: told to continue. */
   | { kind: 'delivered'; turnId: string; sha256: string; as: 'first' | 'again' | 'go-on' }
+  /** The last of `delivered` was not given to the agent after all: a person was faster. */
+  | { kind: 'withheld' }
   | { kind: 'cancel'; turnId: string }
   | { kind: 'decided'; approvalId: string }
-  /** What a load replayed: the agent's own truth of its user messages. */
-  | { kind: 'replayed'; hashes: string[] }
+  /** What a load replayed: the agent's own truth of its user messages. `arrived`: the open turn whose message was seen there. */
+  | { kind: 'replayed'; hashes: string[]; arrived?: string }
   | { kind: 'seed'; wanted: boolean }
   /** What was found on disk is not all that was there: nothing of it is acted upon any more. Its open turns were said to be `unknown`. */
   | { kind: 'unsure' };
@@ -86,8 +91,11 @@ export function foldNote(ledger: Ledger, note: Note): Ledger {
           arrived: note.as === 'go-on' || (turn.state === 'open' && turn.arrived),
         }),
         delivered: [...ledger.delivered, note.sha256],
+        given: true,
       };
     }
+    case 'withheld':
+      return { ...ledger, delivered: ledger.delivered.slice(0, -1), given: false };
     case 'cancel': {
       const turn = ledger.turns[note.turnId];
       if (!turn || turn.state === 'ended') return ledger;
@@ -97,7 +105,11 @@ export function foldNote(ledger: Ledger, note: Note): Ledger {
       return { ...ledger, approvals: without(ledger.approvals, note.approvalId) };
     case 'replayed': {
       const { mustLoad: _loaded, ...rest } = ledger;
-      return { ...rest, delivered: note.hashes };
+      const seen = { ...rest, delivered: note.hashes, given: false };
+      const turn = note.arrived === undefined ? undefined : ledger.turns[note.arrived];
+      return note.arrived !== undefined && turn?.state === 'open'
+        ? setTurn(seen, note.arrived, { ...turn, arrived: true })
+        : seen;
     }
     case 'seed':
       return { ...ledger, seedWanted: note.wanted };
@@ -106,7 +118,15 @@ export function foldNote(ledger: Ledger, note: Note): Ledger {
       const turns = Object.fromEntries(
         Object.keys(ledger.turns).map((id) => [id, { state: 'ended' as const }]),
       );
-      return { ...rest, turns, delivered: [], tools: [], approvals: [], mustLoad: true };
+      return {
+        ...rest,
+        turns,
+        delivered: [],
+        given: false,
+        tools: [],
+        approvals: [],
+        mustLoad: true,
+      };
     }
   }
 }
@@ -173,7 +193,7 @@ export function foldItem(before: Ledger, item: Omit<SourceItem, 'n'>): Ledger {
       const holder = payload['holder'] === 'terminal' ? 'terminal' : 'chat';
       if (agentSessionId === ledger.agentSessionId) return { ...ledger, holder };
       const { mustLoad: _new, ...rest } = ledger;
-      return { ...rest, agentSessionId, holder, delivered: [] };
+      return { ...rest, agentSessionId, holder, delivered: [], given: false };
     }
     case 'terminal.opened':
       return {

@@ -10,7 +10,7 @@ import type { Journal } from '../journal/journal.ts';
 import { limits } from '../limits.ts';
 import { lostCodes } from './lost.ts';
 import type { Conversation } from './ports.ts';
-import { judge, Replay, settlement, wordsBesideMore, type Verdict } from './settle.ts';
+import { look, Replay, settlement, type Verdict } from './settle.ts';
 import type { Transcript } from './transcript.ts';
 
 /** The conversation's title is Berth's affair; to the agent it has one. */
@@ -99,11 +99,10 @@ export async function bringUp(options: {
       const loaded = await agent.reopen('load', id, cwd, timeouts.loadMs);
       if (quietMs !== undefined) await standsStill(agent, replay, quietMs, timeouts.loadMs);
       const open = openTurn();
-      if (open) {
-        const words = open.turn.goOns > 0 ? undefined : wordsBesideMore(open.turn.prompt);
-        settle(open.turnId, open.turn, judge(journal.ledger.delivered, replay.messages, words));
-      }
-      journal.note({ kind: 'replayed', hashes: replay.hashes() });
+      const verdict = open && look(journal.ledger, open.turn, replay.messages);
+      if (open && verdict) settle(open.turnId, open.turn, verdict);
+      const arrived = open && verdict === 'present' ? { arrived: open.turnId } : {};
+      journal.note({ kind: 'replayed', hashes: replay.hashes(), ...arrived });
       return loaded;
     } finally {
       conversation.replay = null;

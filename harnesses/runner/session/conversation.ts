@@ -213,6 +213,7 @@ export function createConversation(options: ConversationOptions): Conversation {
       // Cancelled before the agent saw it.
       const now = journal.ledger.turns[turnId];
       if (now?.state !== 'open' || now.cancelled) {
+        journal.note({ kind: 'withheld' });
         if (now?.state === 'open') endTurn(turnId, { state: 'cancelled', stopReason: 'cancelled' });
         return;
       }

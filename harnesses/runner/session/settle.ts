@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { SessionUpdate } from '@agentclientprotocol/sdk';
 import type { ContentBlock } from '@berth/contract';
+import type { Ledger } from '../journal/ledger.ts';
 import { limits } from '../limits.ts';
 
 /** Agents trim and rewrap what they replay; images and resources come back in shapes of their own. Text is what stays. */
@@ -74,6 +75,22 @@ export function settlement(
     return { kind: 'go-on', remind: verdict === 'lost' || (verdict === 'absent' && !wentOn) };
   }
   return verdict === 'unknown' ? { kind: 'unknown' } : { kind: 'again' };
+}
+
+/**
+ * Pure. What the replayed history says of an open turn. When nothing was given to this conversation since it was last looked at, that look still holds: the agent
+ * died again before it was told what had been decided.
+ */
+export function look(
+  ledger: Pick<Ledger, 'delivered' | 'given'>,
+  turn: { prompt: readonly ContentBlock[]; arrived: boolean; goOns: number },
+  messages: readonly (readonly string[])[],
+): 'present' | 'absent' | 'unknown' {
+  const words = turn.goOns > 0 ? undefined : wordsBesideMore(turn.prompt);
+  if (ledger.given) return judge(ledger.delivered, messages, words);
+  const own = hashPrompt(turn.prompt);
+  const there = messages.some((chunks) => hashText(chunks.join('')) === own);
+  return turn.arrived && there ? 'present' : 'absent';
 }
 
 /**
