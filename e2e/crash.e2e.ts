@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Event } from '@berth/contract';
 import { runnerPid, startBerth, until, type Berth } from './support/berth.ts';
@@ -43,6 +45,18 @@ function postgresPid(): number {
   const found = [...berth.log().matchAll(/"pid":(\d+),[^\n]*"PostgreSQL is up"/g)].at(-1)?.[1];
   if (found === undefined) throw new Error('the log names no postmaster');
   return Number(found);
+}
+/** The first process inside of each sandbox: with it ends all of it. */
+function sandboxPids(): number[] {
+  const folder = join(berth.dataDir, 'sandboxes');
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .flatMap((name) => {
+      const record = JSON.parse(readFileSync(join(folder, name), 'utf8')) as {
+        init?: { pid: number };
+      };
+      return record.init === undefined ? [] : [record.init.pid];
+    });
 }
 const allWords = (count: number): string =>
   Array.from({ length: count }, (_, index) => `w${String(index + 1)}`).join(' ');
@@ -195,17 +209,38 @@ test('an approval waits over a restart of the control plane and is answered once
   expect(turn.reply).toContain('green');
 });
 
-test('all at once: control plane, runner and Postgres killed, as in a power cut', async () => {
+test('all at once: sandboxes, runner, Postgres and control plane killed in mid-turn, as in a power cut', async () => {
   const session = await berth.client.sessions.create({ agentId: (await autoAgent(berth)).id });
   await say(berth, session.id, '/say remembered');
-  const before = await replay(berth, session.id);
+  const turnId = randomUUID();
+  await berth.client.turns.create(session.id, {
+    id: turnId,
+    prompt: text('/stream 400 25\n/diary'),
+  });
+  await until(
+    async () =>
+      (await replay(berth, session.id)).some(
+        (event) => event.turnId === turnId && event.kind === 'message.delta',
+      ),
+    20_000,
+    'words',
+  );
+  const before = (await replay(berth, session.id)).filter(
+    (event) => event.kind !== 'message.delta',
+  );
   const runner = await runnerPid(berth.dataDir);
   const postmaster = postgresPid();
   process.kill(postmaster, 'SIGKILL');
   process.kill(runner ?? 0, 'SIGKILL');
+  for (const pid of sandboxPids()) process.kill(pid, 'SIGKILL');
   await berth.kill();
   await berth.start();
-  const after = await replay(berth, session.id);
+  const signal = AbortSignal.timeout(120_000);
+  const turn = await berth.client.turns.get(session.id, turnId, { waitSeconds: 100, signal });
+  expect(turn.state).toBe('done');
+  const after = (await replay(berth, session.id)).filter((event) => event.kind !== 'message.delta');
   expect(after.slice(0, before.length)).toEqual(before);
+  // The agent's own diary has the message once.
+  expect((turn.reply ?? '').split('/stream 400 25').length).toBe(2);
   expect((await say(berth, session.id, '/say again', 90)).reply).toBe('again');
 });

@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { ServerUnreachable } from '@berth/client';
-import { Problem, type Event } from '@berth/contract';
+import { Problem, settleTurn, type Event } from '@berth/contract';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { findForm, parseForm, UsageError } from './args.ts';
 import { environmentOf, repositoryOf } from './commands/agents.ts';
 import { chooseOption } from './commands/approvals.ts';
 import { afterLeaving } from './commands/attach.ts';
+import { howToSettle } from './commands/settle.ts';
 import { applyPatch, explainApply } from './commands/pull.ts';
 import { howToAnswer } from './commands/send.ts';
 import { pick, Refused, type Io } from './context.ts';
@@ -62,7 +63,7 @@ describe('words and options', () => {
     const names = forms.map((form) => form.name);
     for (const name of [
       ...['serve', 'login', 'doctor', 'version', 'pull', 'send', 'log', 'attach', 'approvals'],
-      ...['approve', 'deny', 'harness ls', 'harness install', 'open'],
+      ...['approve', 'deny', 'settle', 'harness ls', 'harness install', 'open'],
       ...['ls', 'create', 'show', 'edit', 'rm'].map((verb) => `agents ${verb}`),
       ...['ls', 'new', 'show', 'suspend', 'resume', 'archive', 'rm'].map(
         (verb) => `sessions ${verb}`,
@@ -180,6 +181,12 @@ describe('finding one thing', () => {
   test.each(['nope', 'aa', 'two', 'bbbb', '0190'])('not by %s', (name) => {
     expect(() => find(name)).toThrow(Refused);
   });
+});
+
+test('a message in question: every answer is a command', () => {
+  const text = howToSettle('01900000-0000-7000-8000-0000deadbeef');
+  for (const answer of settleTurn.shape.answer.options)
+    expect(text).toContain(`berth settle deadbeef ${answer}`);
 });
 
 describe('approvals', () => {

@@ -1,6 +1,7 @@
 import type { Form } from './args.ts';
 import * as agents from './commands/agents.ts';
 import * as approvals from './commands/approvals.ts';
+import { settle } from './commands/settle.ts';
 import { attach } from './commands/attach.ts';
 import { doctor } from './commands/doctor.ts';
 import * as harness from './commands/harness.ts';
@@ -152,6 +153,13 @@ export function commands(root: string, version: string): readonly Command[] {
       options: { option: text, note: text },
       run: approvals.decide(name === 'approve' ? 'allow' : 'reject'),
     })),
+    {
+      name: 'settle',
+      form: '<session> resend|arrived|drop',
+      about: 'Says what became of a message in question',
+      words: [2, 2],
+      run: settle,
+    },
     { name: 'harness ls', form: '', about: 'Kinds of agents', words: none, run: harness.list },
     {
       name: 'harness install',

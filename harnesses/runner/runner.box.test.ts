@@ -100,6 +100,49 @@ describe('turns', () => {
     whole(stage);
   });
 
+  test('an agent that does not stop within its time is ended with all that it started; terminals live on', async () => {
+    const stage = await createStage();
+    open = stage;
+    stage.startAgentd();
+    await stage.startRunner();
+    const { harness } = stage.spec();
+    const argv = [process.execPath, join(import.meta.dirname, 'testing', 'deaf-agent.ts')];
+    expect(harness.timeouts.cancelMs).toBe(1000);
+    stage.bind({ harness: { ...harness, acp: { argv } } });
+    await phase(stage, 'ready');
+    const { sessionId } = stage;
+    const terminalId = '00000000-0000-4000-8000-000000000009';
+    const shell = { terminalId, kind: 'shell', cols: 80, rows: 24, by: { id: 'u', name: 'Ada' } };
+    await stage.control.call(sessionId, 'terminal.open', shell);
+    const turnId = stage.turn('work');
+    await stage.wait('its words', () => stage.said(turnId) === 'no');
+    const sleepers = () =>
+      readdirSync('/proc').filter((pid) => {
+        try {
+          return (
+            readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('sleep\x007171') &&
+            readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`HOME=${stage.home}\0`)
+          );
+        } catch {
+          return false;
+        }
+      });
+    await stage.wait('its process', () => sleepers().length === 1);
+    const asked = performance.now();
+    stage.control.send({ op: 'cancel', sessionId, turnId });
+    expect(await stage.ended(turnId)).toMatchObject({ state: 'cancelled' });
+    // One second to stop in order, and the rest for a busy machine.
+    expect(performance.now() - asked).toBeLessThan(3000);
+    await stage.wait('all of it is gone', () => sleepers().length === 0);
+    const viewer = await view(stage, { kind: 'terminal', terminalId, cols: 80, rows: 24 });
+    viewer.keys('echo al""ive\n');
+    await stage.wait('the terminal', () => viewer.text().includes('alive'));
+    expect(notices(stage)).toContain('agent-restarted');
+    // Its successor is asked nothing of the old turn, and the next one is given to it.
+    const next = stage.turn('more');
+    await stage.wait('the next', () => stage.said(next) === 'no');
+  });
+
   test('what the agent fails with is the turn’s error', async () => {
     const stage = await ready();
     expect(await stage.ended(stage.turn('/fail no luck'))).toMatchObject({

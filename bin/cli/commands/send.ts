@@ -1,3 +1,4 @@
+import { howToSettle } from './settle.ts';
 import { randomUUID } from 'node:crypto';
 import type { Event, Payload } from '@berth/contract';
 import { exitCode, Refused, type Context, type Run } from '../context.ts';
@@ -37,10 +38,17 @@ function follow(context: Context, turnId: string) {
   const mine = (event: Event): boolean => event.turnId === turnId || !('turnId' in event);
   const take = (event: Event): void => {
     // A question of an earlier turn holds ours up just the same.
-    if (!mine(event) && event.kind !== 'approval.requested') return;
+    const asks =
+      event.kind === 'approval.requested' ||
+      (event.kind === 'turn.ended' && event.payload.state === 'unknown');
+    if (!mine(event) && !asks) return;
     if (context.json) context.print(JSON.stringify(event));
     else context.stdout.write(text(event));
-    if (event.kind === 'turn.ended' && event.payload.turnId === turnId)
+    if (event.kind === 'turn.ended' && event.payload.state === 'unknown') {
+      // Of an earlier turn it holds ours up just the same.
+      if (!context.json) context.tell(howToSettle(event.sessionId));
+      resolve(exitCode.waiting);
+    } else if (event.kind === 'turn.ended' && event.payload.turnId === turnId)
       resolve(event.payload.state === 'done' ? exitCode.ok : exitCode.failed);
     else if (event.kind === 'approval.requested') {
       if (!context.json) context.tell(howToAnswer(event.payload));

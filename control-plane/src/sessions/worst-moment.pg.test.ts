@@ -512,3 +512,47 @@ test('a journal that is older than what the log has of it leaves the turn under 
   await until('taken', () => begun.acked === 1);
   expect((await world.events(id)).at(-1)).toMatchObject({ kind: 'error' });
 });
+
+test('several questions at once, over a restart and for days; those of an agent that died are asked again', async () => {
+  await using world = await openWorld();
+  const { actor, runner, time } = world;
+  const id = await world.ready();
+  const turnId = await running(world, id);
+  const options = [{ optionId: 'yes', name: 'Yes', kind: 'allow_once' }];
+  const ask = (): string => {
+    const approvalId = randomUUID();
+    runner.say(id, 'approval.requested', { approvalId, title: 'May I?', options }, turnId);
+    return approvalId;
+  };
+  const yes = { optionId: 'yes', revision: 1 };
+  const [a, b, c] = [ask(), ask(), ask()] as const;
+  await until('all of them', async () => (await inbox(world)).length === 3);
+  expect((await inbox(world)).map((one) => one.id)).toEqual([a, b, c]); // oldest first
+
+  // The second is answered first, and the others wait on: over a restart, and until next week.
+  await world.feature.approvals.decide(actor, b, yes);
+  await world.restart();
+  time.ms += 7 * 24 * 3_600_000;
+  expect((await inbox(world)).map((one) => one.id)).toEqual([a, c]);
+  await world.feature.approvals.decide(actor, a, yes);
+  await until('told', () => runner.decisions.some((each) => each.approvalId === a));
+
+  // The agent dies with the last one: nobody waits for its answer, and its successor asks anew.
+  runner.say(id, 'approval.resolved', { approvalId: c, state: 'superseded' }, turnId);
+  await until('superseded', async () => (await inbox(world)).length === 0);
+  await expect(world.feature.approvals.decide(actor, c, yes)).rejects.toMatchObject({
+    code: 'already-decided',
+  });
+  const again = ask();
+  await until('asked again', async () => (await inbox(world))[0]?.id === again);
+  await world.feature.approvals.decide(actor, again, yes);
+  await until('told', () => runner.decisions.some((each) => each.approvalId === again));
+  expect(runner.decisions.filter((each) => each.approvalId === c)).toEqual([]);
+  const resolved = (await world.events(id)).filter((event) => event.kind === 'approval.resolved');
+  expect(resolved.map(({ payload }) => [payload['approvalId'], payload['state']])).toEqual([
+    [b, 'decided'],
+    [a, 'decided'],
+    [c, 'superseded'],
+    [again, 'decided'],
+  ]);
+});

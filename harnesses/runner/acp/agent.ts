@@ -16,6 +16,7 @@ import type { Door, Process } from '../agentd/ports.ts';
 import type { ExitView } from '../../agentd/protocol.ts';
 import { limits } from '../limits.ts';
 import { toAcp } from './content.ts';
+import { createEarly } from './early.ts';
 import { LineSplitter } from './lines.ts';
 import { updateOf } from './normalise.ts';
 import { isFields } from './tool.ts';
@@ -133,19 +134,12 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
     toSdk?.enqueue(Buffer.from(`${raw}\n`));
   }
 
+  /** A process that dies at once says so in the same breath as that it started, before anything here stands. */
+  const early = createEarly();
   const process: Process = await door.spawn(
     { tag: start.tag, argv: start.argv, cwd: start.cwd, env: start.env },
     {
-      output(bytes) {
-        if (ended) return;
-        try {
-          lines.push(bytes, line);
-        } catch (error) {
-          if (!(error instanceof RangeError)) throw error;
-          keep(`berth: ${error.message}: the agent is stopped`);
-          process.kill('SIGKILL', true);
-        }
-      },
+      output: (bytes) => early.bytes(bytes, output),
       stderr(bytes) {
         try {
           stderrLines.push(bytes, keep);
@@ -154,20 +148,31 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
           keep(`berth: ${error.message}`);
         }
       },
-      exited(exit, lost) {
-        ended = exit;
-        if (!lost) {
-          // What it left running must not work on beside its successor.
-          process.kill('SIGKILL', true);
-          process.forget();
-        }
-        connection.close(new AgentFault('the agent ended'));
-        reportExit(exit);
-      },
+      exited: (exit, lost) => early.pass(() => over(exit, lost)),
     },
   );
+  function output(bytes: Buffer): void {
+    if (ended) return;
+    try {
+      lines.push(bytes, line);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      keep(`berth: ${error.message}: the agent is stopped`);
+      process.kill('SIGKILL', true);
+    }
+  }
+  function over(exit: ExitView, lost: boolean): void {
+    ended = exit;
+    if (!lost) {
+      // What it left running must not work on beside its successor.
+      process.kill('SIGKILL', true);
+      process.forget();
+    }
+    connection.close(new AgentFault('the agent ended'));
+    reportExit(exit);
+  }
 
-  const output = new WritableStream<Uint8Array>({
+  const toAgent = new WritableStream<Uint8Array>({
     async write(bytes) {
       if (!ended && !process.write(bytes)) await door.drained();
     },
@@ -178,8 +183,9 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
       permissionRaw.delete(requestId);
       return events.permission(params, raw, signal);
     })
-    .connect(ndJsonStream(output, input, { maxMessageBytes: limits.agentLineBytes }));
+    .connect(ndJsonStream(toAgent, input, { maxMessageBytes: limits.agentLineBytes }));
   connection.closed.catch(() => undefined); // told by `exited`
+  early.open();
   const { agent } = connection;
 
   async function within<T>(what: string, timeoutMs: number, work: Promise<T>): Promise<T> {
