@@ -68,7 +68,12 @@ test('the tour shows everything, asks, and goes on when answered', async () => {
       for (const approval of (
         await berth.client.approvals.list({ state: 'waiting', sessionId: session.id })
       ).items) {
-        expect((await berth.client.sessions.get(session.id)).status).toBe('waiting');
+        // The question stands before anybody is told of it: the status follows.
+        await until(
+          async () => (await berth.client.sessions.get(session.id)).status === 'waiting',
+          10_000,
+          'a session that waits',
+        );
         const allow =
           approval.options.find((option) => option.kind === 'allow_once') ?? approval.options[0];
         await berth.client.approvals.decide(approval.id, {
