@@ -1,6 +1,5 @@
 import http from 'node:http';
 import https from 'node:https';
-import { pipeline } from 'node:stream';
 import { limits } from '../limits.ts';
 
 export interface Upstream {
@@ -113,7 +112,8 @@ export function createGatewayForwarder(options: {
       outgoing.on('response', (incoming) => {
         response.writeHead(incoming.statusCode ?? 502, passing(incoming.headers, 'down'));
         response.flushHeaders();
-        pipeline(incoming, response, () => undefined); // an abort on one side ends the other
+        incoming.on('error', () => cutOff(response, family, incoming.headers['content-type']));
+        incoming.pipe(response);
       });
       outgoing.on('error', (error: NodeJS.ErrnoException) => {
         if (gone) return;
@@ -146,6 +146,20 @@ export function createGatewayForwarder(options: {
       agents['https:'].destroy();
     },
   };
+}
+
+/**
+ * The gateway went away in the middle of its answer. An agent sees that by the connection, and asks again. Gemini CLI takes that for the end of its turn;
+ * an error among the events, as its protocol has it, it takes as what it is.
+ */
+function cutOff(response: http.ServerResponse, family: string, type = ''): void {
+  if (response.destroyed) return;
+  if (family !== 'gemini' || !type.startsWith('text/event-stream')) {
+    response.destroy();
+    return;
+  }
+  const message = 'Berth: the gateway went away';
+  response.end(JSON.stringify({ error: { code: 503, message, status: 'UNAVAILABLE' } }));
 }
 
 function refuse(response: http.ServerResponse, status: number, detail: string): void {
