@@ -10,6 +10,7 @@ const exclude = [
 const seen = [
   'webview',
   'editor',
+  'first-run',
   'editor-host',
   'agents',
   'harness-conformance',

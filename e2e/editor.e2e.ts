@@ -221,6 +221,66 @@ describe.runIf(codeServerRunsHere())('the extension in a real editor', () => {
     expect(turn.state).toBe('done');
   });
 
+  test('the agent’s own terminal takes the conversation: everybody sees it, messages wait, and it is taken back', async () => {
+    await editor.openBerth();
+    await editor.row('Show me what you can do').first().click();
+    const { items } = await berth.client.sessions.list({ limit: 50 });
+    const session = items.find(({ title }) => title === 'Show me what you can do');
+    await editor.run('Berth: Attach to the Agent');
+    await editor.terminalSays(/rehearsal · ask · Ctrl-D leaves/);
+    await editor.row('in a terminal').waitFor();
+    const chat = editor.chat();
+    await chat.getByText('You have this conversation open in a terminal.').waitFor();
+    await send('/say from the queue');
+    await chat.getByText('Sent when the conversation is back in the chat').waitFor();
+    await editor.row('in a terminal, 1 waiting').waitFor();
+    await editor.typeInTerminal('/say from the terminal\n');
+    await editor.terminalSays(/^ *from the terminal *$/m);
+    await shot('hand-over');
+    await editor.run('Berth: Take the Conversation Back');
+    await chat.getByText('The conversation is back in the chat.').last().waitFor();
+    await chat.getByText('from the queue', { exact: true }).last().waitFor();
+    await editor.row('in a terminal').waitFor({ state: 'detached' });
+    const after = await berth.client.sessions.get(session?.id ?? '');
+    expect(after).toMatchObject({ holder: 'chat', queued: 0 });
+  });
+
+  test('all that waits stands in one list, and a row of it answers', async () => {
+    const agent = await rehearsal(berth);
+    const made = await Promise.all(
+      ['First that waits', 'Second that waits'].map(async (title) => {
+        const session = await berth.client.sessions.create({ agentId: agent.id, title });
+        const turnId = randomUUID();
+        const prompt = text('/write note.txt hi\n/say written');
+        await berth.client.turns.create(session.id, { id: turnId, prompt });
+        await waiting(berth, session.id);
+        return { id: session.id, turnId };
+      }),
+    );
+    await editor.page.getByText('2 need you').waitFor();
+    await editor.run('Berth: Show What Needs You');
+    const rows = editor.page.locator('.quick-input-list .monaco-list-row');
+    const second = rows.filter({ hasText: 'Second that waits' });
+    await rows.filter({ hasText: 'First that waits' }).waitFor();
+    await shot('inbox');
+    await second.hover();
+    await second.locator('[aria-label="Allow Once"], .codicon-check').first().click();
+    await second.waitFor({ state: 'detached' });
+    const [first, answered] = made;
+    const turn = await berth.client.turns.get(answered?.id ?? '', answered?.turnId ?? '', {
+      waitSeconds: 20,
+    });
+    expect(turn.state).toBe('done');
+    await editor.page.keyboard.press('Escape');
+    const approval = await waiting(berth, first?.id ?? '');
+    const deny = approval.options.find(({ kind }) => kind === 'reject_once');
+    await berth.client.approvals.decide(approval.id, {
+      optionId: deny?.optionId ?? '',
+      revision: approval.revision,
+    });
+    await editor.page.getByText('1 needs you').waitFor({ state: 'detached' });
+  });
+
   test('this folder goes into the sandbox', async () => {
     await editor.run('Berth: New Session');
     await editor.step('New Session: Agent');

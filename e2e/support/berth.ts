@@ -139,7 +139,7 @@ export async function runnerPid(dataDir: string): Promise<number | undefined> {
   const pid = Number.parseInt(/\d+/.exec(await readFile(file, 'utf8'))?.[0] ?? '', 10);
   return Number.isInteger(pid) ? pid : undefined;
 }
-async function endRunner(dataDir: string): Promise<void> {
+export async function endRunner(dataDir: string): Promise<void> {
   const pid = await runnerPid(dataDir);
   if (pid === undefined) return;
   try {

@@ -1,5 +1,7 @@
 import type { ContentBlock, Session } from '@berth/contract';
 import {
+  Refused,
+  type Refusal,
   calls,
   type CallName,
   type Host,
@@ -21,9 +23,12 @@ export interface Scene {
 export function createFixtureHost(scene: Scene): Host & {
   readonly asked: { name: CallName; params: unknown }[];
   emit: NoteListener;
+  /** The next calls of this name are refused. */
+  refuse: (name: CallName, refusal: Refusal) => void;
 } {
   const listeners = new Set<NoteListener>();
   const asked: { name: CallName; params: unknown }[] = [];
+  const refusals = new Map<CallName, Refusal>();
   const emit: NoteListener = (name, data) => {
     for (const listener of listeners) listener(name, data);
   };
@@ -63,7 +68,12 @@ export function createFixtureHost(scene: Scene): Host & {
     },
     loadDraft: () => ({ draft: scene.draft ?? null }),
     mention: ({ query }: { query: string }) => ({
-      items: ['src/refunds/policy.ts', 'src/refunds/partial.ts', 'test/refunds/api.test.ts']
+      items: [
+        'test/',
+        'src/refunds/policy.ts',
+        'src/refunds/partial.ts',
+        'test/refunds/api.test.ts',
+      ]
         .filter((name) => name.includes(query))
         .map((name) => ({ name, uri: `file:///workspace/${name}` })),
     }),
@@ -75,6 +85,8 @@ export function createFixtureHost(scene: Scene): Host & {
       name,
       async (params: unknown) => {
         asked.push({ name, params });
+        const refusal = refusals.get(name);
+        if (refusal) throw new Refused(refusal);
         return (answers[name] as ((params: unknown) => unknown) | undefined)?.(params) ?? {};
       },
     ]),
@@ -83,6 +95,7 @@ export function createFixtureHost(scene: Scene): Host & {
     ...table,
     asked,
     emit,
+    refuse: (name, refusal) => refusals.set(name, refusal),
     onNote: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);

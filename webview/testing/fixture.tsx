@@ -9,6 +9,11 @@ import { createFixtureHost } from './fixture-host.ts';
 import { fixtureNow, scenes } from './scenes.ts';
 
 /** `?scene=` names a conversation of scenes.ts, or `dashboard`; `&theme=` dark, light or high-contrast. */
+const inHand = (name: string, type: string, size: number): DataTransfer => {
+  const hand = new DataTransfer();
+  hand.items.add(new File([new Uint8Array(size).fill(65)], name, { type }));
+  return hand;
+};
 const query = new URLSearchParams(location.search);
 const kind = `vscode-${query.get('theme') ?? 'dark'}`;
 document.body.dataset['vscodeThemeKind'] = kind;
@@ -30,6 +35,8 @@ if (name.startsWith('dashboard')) {
   const probe = {
     nodes: () => document.querySelectorAll('*').length,
     tailMs: () => performance.getEntriesByName('berth:tail')[0]?.duration ?? null,
+    refuse: host.refuse,
+    session: (part: object) => host.emit('session', { session: { ...scene.session, ...part } }),
     asked: (call: string) => host.asked.filter((one) => one.name === call),
     /** Adds events at the end of the log, as a server would. */
     emit: (events: { kind: string; payload: unknown }[]) => {
@@ -66,6 +73,20 @@ if (name.startsWith('dashboard')) {
         ?.getBoundingClientRect().y ?? null,
     region: () =>
       document.activeElement?.closest('[data-region]')?.getAttribute('data-region') ?? null,
+    focusedEntry: () => document.activeElement?.closest('li')?.textContent ?? null,
+    /** Files in the hand of a person: pasted into the text, or dropped on the composer. */
+    paste: (name: string, type: string, size: number) =>
+      document
+        .querySelector('textarea')
+        ?.dispatchEvent(
+          new ClipboardEvent('paste', { clipboardData: inHand(name, type, size), bubbles: true }),
+        ),
+    drop: (name: string, type: string, size: number) =>
+      document
+        .querySelector('.composer')
+        ?.dispatchEvent(
+          new DragEvent('drop', { dataTransfer: inHand(name, type, size), bubbles: true }),
+        ),
     focused: () => document.activeElement?.textContent ?? '',
     pressFirst: () => document.querySelector<HTMLElement>('.ask vscode-button')?.click(),
     overflow: () =>

@@ -444,7 +444,37 @@ function unknown(): Scene {
     by: mara,
     position: 0,
   });
-  return { session: session({ status: 'waiting' }), events: log.events };
+  const reason = 'it is not known whether the last message arrived';
+  return { session: session({ status: 'waiting', reason }), events: log.events };
+}
+/** Another person has the conversation in the agent's own terminal; what is written here waits. */
+function inTerminal(): Scene {
+  const log = script();
+  second(log);
+  log.add('terminal.opened', { terminalId: uuid(40), kind: 'agent', by: mara }, '14:12:00');
+  log.add('notice', {
+    code: 'handed-over',
+    text: 'Mara Lindqvist took the conversation to a terminal.',
+  });
+  log.add('turn.queued', {
+    turnId: uuid(12),
+    prompt: text('Then add it to the changelog.'),
+    by: ana,
+    position: 0,
+  });
+  return {
+    session: session({ status: 'idle', holder: 'terminal', queued: 1 }),
+    events: log.events,
+  };
+}
+/** Somebody asked the turn to stop, and the agent has not answered. */
+function stopping(): Scene {
+  const log = script();
+  second(log);
+  ask(log, 11, 'Compare the latency with last week.', '14:13:00');
+  tool(log, 't6', run('node bench/compare.js --since 7d', '', 0), '14:13:10', null);
+  const cancelRequestedAt = new Date(fixtureNow - 3000).toISOString();
+  return { session: session({ status: 'running', cancelRequestedAt }), events: log.events };
 }
 function booting(): Scene {
   const log = script();
@@ -524,6 +554,8 @@ export const scenes: Record<string, () => Scene> = {
   'chat-stalled': stalled,
   'chat-reconnecting': reconnecting,
   'chat-unknown': unknown,
+  'chat-terminal': inTerminal,
+  'chat-stopping': stopping,
   'chat-boot': booting,
   'chat-failed': failed,
   long: () => long(),

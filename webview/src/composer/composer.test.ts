@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { attachment, blockName, fileBytesMax, toBase64 } from './attachments.ts';
+import { attachment, blockName, fileBytesMax, fitting, toBase64 } from './attachments.ts';
+import { keepable } from './use-draft.ts';
 import { heldBy, replacesComposer } from './held-by.ts';
 import { triggerAt } from './trigger.ts';
 
@@ -43,6 +44,24 @@ describe('attachments', () => {
     expect(attachment('big.bin', '', new Uint8Array(fileBytesMax + 1))).toEqual({
       kind: 'refused',
       words: 'big.bin is larger than 5 MB.',
+    });
+  });
+  test('what does not fit beside the rest is named, what fits goes in', () => {
+    const image = (bytes: number) => ({
+      type: 'image' as const,
+      mimeType: 'image/png',
+      data: 'A'.repeat((bytes * 4) / 3),
+    });
+    const [five, six] = [image(5_000_001), image(6_000_000)];
+    expect(fitting([five], [five])).toEqual({ blocks: [five], refused: null });
+    expect(fitting([five], [five, six])).toEqual({
+      blocks: [five],
+      refused: 'Image (png) does not fit: a message holds 14 MB.',
+    });
+    const link = { type: 'resource_link' as const, uri: 'file:///a', name: 'a' };
+    expect(keepable({ text: 'words', blocks: [five, link] })).toEqual({
+      text: 'words',
+      blocks: [link],
     });
   });
   test('their names can be read', () => {

@@ -1,9 +1,13 @@
-import { isStopping, isTurnRunning } from '@berth/client/status';
+import { isDeliveryUnknown, isStopping, isTurnRunning } from '@berth/client/status';
 import type { Session } from '@berth/contract';
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { useChat } from '../chat/context.ts';
 import { IconButton } from '../ui/icon.tsx';
+
+/** A message in question runs nowhere: it is answered, not stopped. */
+const runs = (session: Session): boolean =>
+  isTurnRunning(session) && !isDeliveryUnknown(session);
 
 /** How long the first Escape waits for the second. */
 const armedMs = 2000;
@@ -16,7 +20,7 @@ export function useStop(
   const { chat } = useChat();
   const [armed, setArmed] = useState(false);
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  const canStop = connected && isTurnRunning(session) && !isStopping(session);
+  const canStop = connected && runs(session) && !isStopping(session);
   const disarm = (): void => {
     clearTimeout(timer.current);
     setArmed(false);
@@ -53,7 +57,7 @@ export function StopButton(props: {
   onStop: () => void;
 }): JSX.Element | null {
   const { session, canStop, onStop } = props;
-  if (!isTurnRunning(session)) return null;
+  if (!runs(session)) return null;
   return isStopping(session) ? (
     <IconButton icon="loading" label="Stopping this turn" disabled onPress={() => undefined} />
   ) : (

@@ -1,10 +1,24 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Chat } from '../store/chat.ts';
 import type { Draft } from '../ipc/index.ts';
+import { blockBytes } from './attachments.ts';
 
 const saveAfterMs = 300;
 export const emptyDraft: Draft = { text: '', blocks: [] };
 const isEmpty = (draft: Draft): boolean => draft.text === '' && draft.blocks.length === 0;
+
+/** A store for drafts is no place for many megabytes: what is larger has to be attached again after a reload. */
+const keptBytesMax = 1024 * 1024;
+export function keepable({ text, blocks }: Draft): Draft {
+  let free = keptBytesMax;
+  const kept = blocks.filter((block) => {
+    const bytes = blockBytes(block);
+    if (bytes > free) return false;
+    free -= bytes;
+    return true;
+  });
+  return { text, blocks: kept };
+}
 
 /** What the person has written and not sent. Kept by the host, so that it outlives the view, a reload and a sign-in. */
 export function useDraft(
@@ -20,7 +34,7 @@ export function useDraft(
     clearTimeout(timer.current);
     if (!unsaved.current) return;
     unsaved.current = false;
-    const value = isEmpty(latest.current) ? null : latest.current;
+    const value = isEmpty(latest.current) ? null : keepable(latest.current);
     chat
       .attempt(chat.host.saveDraft({ sessionId, draft: value }))
       .catch((error: unknown) => console.error(error));

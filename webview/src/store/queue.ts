@@ -88,7 +88,7 @@ export function whyWaiting(
 ): { words: string; usual: boolean } {
   const reason = (words: string) => ({ words, usual: false });
   if (session.archivedAt !== undefined) return reason('The session is archived');
-  if (asked) return reason('Sent when you have answered whether the last one arrived');
+  if (asked) return reason('Sent when the question above is answered');
   if (session.holder === 'terminal')
     return reason('Sent when the conversation is back in the chat');
   switch (session.status) {

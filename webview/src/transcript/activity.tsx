@@ -25,7 +25,7 @@ export function ActivityLine(props: {
         <span class="cut">
           {since < patienceMs
             ? 'Stopping'
-            : 'Stopping. The agent does not answer; its process is ended soon.'}
+            : 'Stopping: no answer yet, its process is ended soon'}
         </span>
         <span class="meta">{runningFor(since)}</span>
       </div>
