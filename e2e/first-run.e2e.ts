@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, test } from 'vitest';
 import { readLocalFile } from '../client/node.ts';
 import { codeServerRunsHere } from '../scripts/code-server.mjs';
 import { dist, endRunner, until } from './support/berth.ts';
@@ -18,7 +18,7 @@ const root = resolve(import.meta.dirname, '..');
 const shots = process.env['BERTH_SCREENSHOTS'] ?? join(tmpdir(), 'berth-screenshots');
 const settings = { 'workbench.colorTheme': 'Default Dark Modern' };
 
-/** Somebody who installed the extension and `berth`, and has never started either. */
+/** Somebody who has cloned Berth, opened the clone in the editor, and never started it. */
 describe.runIf(codeServerRunsHere())('the first time', () => {
   let dataDir: string;
   let folder: string;
@@ -31,11 +31,20 @@ describe.runIf(codeServerRunsHere())('the first time', () => {
     [dataDir, folder] = (await Promise.all(
       ['data', 'folder'].map((name) => mkdtemp(join(tmpdir(), `berth-first-${name}-`))),
     )) as [string, string];
+    // What the editor looks for in a clone, and `npm start`: both lead to the one that is built.
+    await mkdir(join(folder, 'bin'));
+    await writeFile(
+      join(folder, 'bin', 'start.mjs'),
+      `await import(${JSON.stringify(join(root, 'bin', 'start.mjs'))});\n`,
+    );
+    await writeFile(
+      join(folder, 'package.json'),
+      JSON.stringify({ scripts: { start: 'exec node bin/start.mjs' } }),
+    );
     server = await startCodeServer({
       folder,
       vsix: [dist('berth.vsix')],
       env: {
-        PATH: `${join(root, 'bin')}:${process.env['PATH'] ?? ''}`,
         BERTH_DATA_DIR: dataDir,
         PORT: '0',
       },
@@ -44,6 +53,12 @@ describe.runIf(codeServerRunsHere())('the first time', () => {
     browser = await launchBrowser();
     editor = workbench(browser.page);
     await editor.open(server, folder);
+  });
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') {
+      const name = task.name.replaceAll(/\W+/g, '-');
+      await editor.page.screenshot({ path: join(shots, `failed-${name}.png`) });
+    }
   });
   afterAll(async () => {
     await browser[Symbol.asyncDispose]();
@@ -69,7 +84,7 @@ describe.runIf(codeServerRunsHere())('the first time', () => {
     await editor.page.getByRole('button', { name: 'Start a Server Here' }).click();
     await editor.page.getByText('No sessions yet.').waitFor({ timeout: 90_000 });
     await editor.row('Rehearsal').waitFor();
-    expect(await editor.terminalText()).toMatch(/berth ready http:\/\/127\.0\.0\.1:\d+/);
+    await editor.terminalSays(/npm start/);
     await editor.page.screenshot({ path: join(shots, 'first-empty.png') });
   });
 
@@ -90,24 +105,24 @@ describe.runIf(codeServerRunsHere())('the first time', () => {
     await editor.chat().getByText('a second one', { exact: true }).waitFor();
   });
 
-  test('signed out is said, a token signs in, and the sessions are there again', async () => {
+  test('a server that this machine has no token for: its address, then a token', async () => {
     const local = await readLocalFile(dataDir);
     const { port } = new URL(local?.url ?? '');
-    const file = join(server.dir, 'User', 'settings.json');
-    const known = JSON.parse(await readFile(file, 'utf8')) as object;
-    // The same server by a name for which this machine has no token.
-    await writeFile(
-      file,
-      JSON.stringify({ ...known, 'berth.server.url': `http://localhost:${port}` }),
-    );
-    await editor.page.getByText('You are signed out.').first().waitFor();
-    await editor.page.screenshot({ path: join(shots, 'first-signed-out.png') });
-    await editor.page.getByRole('button', { name: 'Sign In' }).click();
+    await editor.run('Berth: Connect to a Server');
+    await editor.quickInput.filter({ hasText: 'Connect to a Berth Server' }).waitFor();
     const input = editor.quickInput.locator('input').first();
+    await input.fill('what is this');
+    await editor.quickInput.getByText('Only the address:').waitFor();
+    // The same server by another name.
+    await input.fill(`http://localhost:${port}`);
+    await editor.page.keyboard.press('Enter');
+    await editor.quickInput.filter({ hasText: `Sign In to localhost:${port}` }).waitFor();
     await input.fill('not a token');
-    await editor.page.getByText('A token begins with berth_').waitFor();
+    await editor.quickInput.getByText('A token begins with berth_').waitFor();
+    await editor.page.screenshot({ path: join(shots, 'first-sign-in.png') });
     await input.fill(local?.token ?? '');
     await editor.page.keyboard.press('Enter');
+    await editor.quickInput.waitFor({ state: 'hidden' });
     await editor.row('a first word').waitFor({ timeout: 30_000 });
   });
 });

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { resolve } from 'node:path';
 import { codeOf, everything, type BerthClient } from '@berth/client';
+import { isInTerminal, isStopping } from '@berth/client/status';
 import type { Session } from '@berth/contract';
 import { textOf } from '../args.ts';
 import { exitCode, type Context, type Run } from '../context.ts';
@@ -9,6 +10,8 @@ import { pack } from '../pack.ts';
 
 function status(context: Context, session: Session): string {
   const { style } = context;
+  if (isStopping(session)) return style.yellow('stopping');
+  if (isInTerminal(session)) return style.cyan('in terminal');
   switch (session.status) {
     case 'running':
       return style.green('running');
@@ -41,7 +44,12 @@ function describe(context: Context, session: Session): string {
     ['model', session.model],
     ['mode', session.mode],
     ['sandbox', [session.sandbox.driver, session.sandbox.phase, session.sandbox.detail].join(' ')],
-    ['held by', session.holder === 'terminal' ? 'a terminal' : undefined],
+    [
+      'held by',
+      session.holder === 'terminal'
+        ? `a terminal; messages wait (berth sessions take-back ${shortId(session.id)})`
+        : 'the chat',
+    ],
     ['queued', session.queued === 0 ? undefined : String(session.queued)],
     ['waiting', session.waitingApprovals === 0 ? undefined : String(session.waitingApprovals)],
     ['changes', changes(session)],
