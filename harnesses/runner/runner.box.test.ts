@@ -203,9 +203,9 @@ describe('deaths', () => {
     stage.startAgentd();
     await stage.startRunner();
     const { harness } = stage.spec();
-    const script = `if [ -e ${stage.home}/well ]; then exec "$0" "$1"; fi; echo broken by design >&2; exit 7`;
-    const [node = '', file = ''] = harness.acp.argv;
-    stage.bind({ harness: { ...harness, acp: { argv: ['sh', '-c', script, node, file] } } });
+    const script = `if [ -e ${stage.home}/well ]; then exec "$@"; fi; echo broken by design >&2; exit 7`;
+    const argv = ['sh', '-c', script, 'agent', ...harness.acp.argv];
+    stage.bind({ harness: { ...harness, acp: { argv } } });
     const turnId = stage.turn('/say at last');
     const [failed] = await phase(stage, 'failed');
     expect(failed?.payload['detail']).toMatch(/exit code 7.*3 times/);

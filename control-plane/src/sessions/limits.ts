@@ -16,6 +16,8 @@ export const sessionLimits = {
   progressMs: 250,
   /** The sums of a session follow its `usage` events this much later, so that many calls are counted at once. */
   usageMs: 50,
+  /** A request whose event is not committed in this time is answered `not-ready`; it may be made again. */
+  commitMs: 10_000,
   /** Closing waits this long for work under way. */
   closeMs: 5_000,
 } as const;

@@ -1,6 +1,7 @@
 import { Problem } from '@berth/contract';
 import type { SessionStatus } from '@berth/contract';
 import type pg from 'pg';
+import { sessionLimits } from './limits.ts';
 import type { Entry } from './log/entry.ts';
 import { raiseEpoch, readEpoch } from './log/heads.ts';
 import type { SessionLog, SessionLost } from './log/session-log.ts';
@@ -146,7 +147,7 @@ export class Owner {
         async (owned) => ({ committed: queue(owned.log, await entries(owned)) }),
         options,
       );
-      const lost = await committed;
+      const lost = await inTime(committed);
       if (lost === null) return;
       if (lost.reason !== 'fenced' || attempt === 3) throw lost;
     }
@@ -285,6 +286,23 @@ export class Owner {
       throw error;
     }
     return owned;
+  }
+}
+
+/**
+ * Whoever waits is told when it takes too long: the rows stand, the event follows as soon as the database takes it, and the same request again finds both.
+ */
+async function inTime<T>(committed: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const detail =
+      'The database takes nothing in: it does not answer, or its disk is full. Nothing is lost; try again.';
+    timer = setTimeout(() => reject(new Problem('not-ready', detail)), sessionLimits.commitMs);
+  });
+  try {
+    return await Promise.race([committed, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -47,6 +47,8 @@ export async function throughOutages<T>(work: () => Promise<T>, signal: AbortSig
   }
 }
 
+const diskFull = '53100';
+
 type AsyncMethods<T> = { [K in keyof T]: T[K] };
 
 /** A service whose calls fail with `not-ready` while the database is away, instead of with the driver's words. */
@@ -63,11 +65,12 @@ export function answeringNotReady<T extends object>(service: T): AsyncMethods<T>
   });
 }
 function translate(error: unknown): never {
-  if (isTransient(error))
-    throw new Problem('not-ready', 'The database does not answer. Nothing was lost; try again.', {
-      cause: error,
-    });
-  throw error;
+  if (!isTransient(error)) throw error;
+  const full = error instanceof Error && 'code' in error && error.code === diskFull;
+  const why = full
+    ? 'The disk under the database is full: make room.'
+    : 'The database does not answer.';
+  throw new Problem('not-ready', `${why} Nothing was lost; try again.`, { cause: error });
 }
 
 export const noSession = (): Problem => new Problem('not-found', 'No such session.');

@@ -11,6 +11,7 @@ const results: Record<string, object> = {
   initialize: { protocolVersion: 1, agentCapabilities: { loadSession: true } },
   'session/new': { sessionId: 'deaf' },
   'session/load': {},
+  'session/set_mode': {},
 };
 createInterface({ input: process.stdin }).on('line', (line) => {
   const { id, method = '' } = JSON.parse(line) as Message;
