@@ -108,15 +108,17 @@ export function createSessions(options: SessionsOptions): SessionsFeature {
     },
     lost: (sessionId, log, lost) => {
       logger.warn({ sessionId, reason: lost.reason }, 'a session is no longer written here');
-      // Rows may stand whose events were queued here: whoever has the session now looks. Asked of the database only, so a failure is for the take-over to find.
-      if (lost.reason === 'fenced')
-        background.add(core.commands.leave(sessionId), 'a look at a session that is lost');
+      // Rows may stand whose events were queued here: whoever has the session now looks. When nobody has it, the next one to take it over does.
+      if (lost.reason === 'fenced') background.add(leaveLook(sessionId), 'a session that is lost');
       // What its runner sent and we did not acknowledge comes again.
       if (owner.get(sessionId)?.log === log && options.runner.connected(sessionId))
         options.runner.drop(sessionId);
     },
     ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
   });
+  async function leaveLook(sessionId: string): Promise<void> {
+    if (await options.seats.elsewhere(sessionId)) await core.commands.leave(sessionId);
+  }
   const owner = new Owner({
     pool: store.pool,
     writer,

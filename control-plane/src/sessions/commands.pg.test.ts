@@ -1,0 +1,167 @@
+import { randomUUID } from 'node:crypto';
+import { pino } from 'pino';
+import { expect, test } from 'vitest';
+import { createIds } from '../ids.ts';
+import { createHints } from '../store/index.ts';
+import { createSessions, type Seats, type SessionsFeature } from './index.ts';
+import { FakeRunner } from './testing/fake-runner.ts';
+import { testHarnesses } from './testing/harness.ts';
+import { noColleague } from './testing/seats.ts';
+import { until } from './testing/until.ts';
+import { openWorld, type World } from './testing/world.ts';
+
+const text = (said: string) => [{ type: 'text' as const, text: said }];
+
+/** Another process on the same database. Its runner has no link there. */
+async function another(
+  world: World,
+  seats: Seats,
+): Promise<AsyncDisposable & { feature: SessionsFeature }> {
+  const clock = { now: () => world.time.ms };
+  const logger = pino({ level: 'silent' });
+  const hints = await createHints({ store: world.db.store, logger });
+  const runner = new FakeRunner();
+  runner.online = false;
+  const feature = createSessions({
+    store: world.db.store,
+    hints,
+    clock,
+    newId: createIds(clock),
+    logger,
+    runner,
+    sandboxes: { hint: () => undefined, current: () => undefined },
+    seats,
+    colleague: noColleague,
+    harnesses: testHarnesses,
+    config: { containerEnv: {}, driver: 'local', isolated: true, egressSocket: '', limits: {} },
+  });
+  const stop = new AbortController();
+  await feature.start(stop.signal);
+  return {
+    feature,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await feature.close();
+      await hints[Symbol.asyncDispose]();
+    },
+  };
+}
+const elsewhere: Seats = { sure: true, elsewhere: async () => true };
+const epochOf = async (world: World, id: string): Promise<number> => {
+  const { rows } = await world.db.pool.query<{ epoch: number }>(
+    'select epoch from session_head where session_id = $1',
+    [id],
+  );
+  return rows[0]?.epoch ?? 0;
+};
+const nothingLeft = (world: World): Promise<unknown> =>
+  until('nothing is left to look at', async () => {
+    const { rows } = await world.db.pool.query('select id from session_command');
+    return rows.length === 0;
+  });
+const kinds = async (world: World, id: string, kind: string) =>
+  (await world.events(id)).filter((event) => event.kind === kind);
+
+test('what a process without the link does reaches the one with it, said once, and takes nothing over', async () => {
+  await using world = await openWorld();
+  await using other = await another(world, elsewhere);
+  const { actor, runner } = world;
+  const id = await world.ready();
+  const epoch = await epochOf(world, id);
+
+  const turnId = randomUUID();
+  const { turn, created } = await other.feature.turns.create(actor, id, {
+    id: turnId,
+    prompt: text('work'),
+  });
+  expect({ created, state: turn.state }).toEqual({ created: true, state: 'queued' });
+  await until('delivered', () => Promise.resolve(runner.delivered.includes(turnId)));
+  runner.say(id, 'turn.started', { turnId }, turnId);
+
+  const queued = randomUUID();
+  await other.feature.turns.create(actor, id, { id: queued, prompt: text('first') });
+  await nothingLeft(world);
+  await other.feature.turns.patch(actor, id, queued, null, { prompt: text('edited') });
+  await nothingLeft(world);
+  await other.feature.turns.withdraw(actor, id, queued);
+  await other.feature.sessions.cancel(actor, id);
+  await until('asked to stop', () => Promise.resolve(runner.cancels.includes(turnId)));
+  other.feature.notice(id, 'told', 'from there');
+  other.feature.recordUsage(id, { model: 'm', inputTokens: 5, outputTokens: 2, costUsd: '0.5' });
+  await until('counted', async () => {
+    const { usage } = await world.feature.sessions.get(actor, id);
+    return usage.inputTokens === 5;
+  });
+  await nothingLeft(world);
+
+  expect(await epochOf(world, id)).toBe(epoch);
+  expect(runner.drops).toBe(0);
+  expect(await kinds(world, id, 'turn.queued')).toMatchObject([
+    { turnId, payload: { prompt: text('work') } },
+    { turnId: queued, payload: { prompt: text('first') } },
+    { turnId: queued, payload: { prompt: text('edited') } },
+  ]);
+  expect(await kinds(world, id, 'turn.ended')).toMatchObject([
+    { turnId: queued, payload: { state: 'cancelled' } },
+  ]);
+  expect(await kinds(world, id, 'notice')).toHaveLength(1);
+  expect(await kinds(world, id, 'usage')).toHaveLength(1);
+});
+
+test('a session made where no link is begins at the process that has it', async () => {
+  await using world = await openWorld();
+  await using other = await another(world, elsewhere);
+  const { id } = await other.feature.sessions.create(world.actor, {
+    agentId: world.agentId,
+    prompt: text('hello'),
+  });
+  await until('its first events', async () => (await world.events(id)).length === 3);
+  expect((await world.events(id)).map(({ kind }) => kind)).toEqual([
+    'sandbox.phase',
+    'turn.queued',
+    'session.status',
+  ]);
+  expect(await epochOf(world, id)).toBe(1);
+});
+
+test('an event whose row outlived its commit is not said again; one that was not committed is', async () => {
+  await using world = await openWorld();
+  const id = await world.ready();
+  world.feature.notice(id, 'told', 'once');
+  await until('said', async () => (await kinds(world, id, 'notice')).length === 1);
+  // As a process leaves it that dies between the commit and the end of the row.
+  await world.db.pool.query(
+    `insert into session_command (id, session_id, kind, payload, at, after_seq)
+     select gen_random_uuid(), e.session_id, e.kind, e.payload, e.at, e.seq - 1 from session_event e where e.session_id = $1 and e.kind = 'notice'
+     union all select gen_random_uuid(), $1, 'notice', '{"code":"told","text":"twice"}', now(), 0`,
+    [id],
+  );
+  await world.restart();
+  await nothingLeft(world);
+  expect((await kinds(world, id, 'notice')).map(({ payload }) => payload['text'])).toEqual([
+    'once',
+    'twice',
+  ]);
+});
+
+test('a process that was away asks who owns the session before it does anything to it; the twin that is sure does not', async () => {
+  await using world = await openWorld();
+  const seats = { sure: true, elsewhere: async () => false };
+  await using other = await another(world, seats);
+  const { actor } = world;
+  const id = await world.ready();
+  // The other one takes the session over: nobody has its link, as far as it knows.
+  await other.feature.turns.create(actor, id, { id: randomUUID(), prompt: text('one') });
+  const taken = await epochOf(world, id);
+  const agent = world.runner;
+  agent.say(id, 'notice', { code: 'a', text: 'back' });
+  await until('written here again', async () => (await epochOf(world, id)) > taken);
+  await until('said', async () => (await kinds(world, id, 'notice')).length === 1);
+  // Now it believes what is no longer so, and was away: the epoch tells it, and another process has the link.
+  seats.sure = false;
+  seats.elsewhere = async () => true;
+  const now = await epochOf(world, id);
+  await other.feature.turns.create(actor, id, { id: randomUUID(), prompt: text('two') });
+  await nothingLeft(world);
+  expect(await epochOf(world, id)).toBe(now);
+});
