@@ -6,8 +6,7 @@ import { useChat } from '../chat/context.ts';
 import { IconButton } from '../ui/icon.tsx';
 
 /** A message in question runs nowhere: it is answered, not stopped. */
-const runs = (session: Session): boolean =>
-  isTurnRunning(session) && !isDeliveryUnknown(session);
+const runs = (session: Session): boolean => isTurnRunning(session) && !isDeliveryUnknown(session);
 
 /** How long the first Escape waits for the second. */
 const armedMs = 2000;

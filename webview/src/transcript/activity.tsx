@@ -23,9 +23,7 @@ export function ActivityLine(props: {
       <div class="line act">
         <Icon name="loading" tone="waiting" />
         <span class="cut">
-          {since < patienceMs
-            ? 'Stopping'
-            : 'Stopping: no answer yet, its process is ended soon'}
+          {since < patienceMs ? 'Stopping' : 'Stopping: no answer yet, its process is ended soon'}
         </span>
         <span class="meta">{runningFor(since)}</span>
       </div>
