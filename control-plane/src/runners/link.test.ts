@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { linkVersion } from '@berth/contract/link';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { WebSocket } from 'ws';
@@ -32,6 +33,37 @@ function silent(time: { ms: number }) {
   };
   return { link, pass, heard: () => socket.emit('pong'), ended: () => ended };
 }
+
+test('a link serves from the moment in which it is told what its runner has', async () => {
+  const { promise: known, resolve: makeKnown } = Promise.withResolvers<void>();
+  const told: boolean[] = [];
+  const { events } = recordedEvents();
+  const socket = new EventEmitter();
+  Object.assign(socket, { send: () => undefined, readyState: 1, bufferedAmount: 0 });
+  const runnerId = '00000000-0000-4000-8000-000000000001';
+  const link: Link = new Link({
+    runnerId,
+    socket: socket as unknown as WebSocket,
+    events: () => ({
+      ...events,
+      hello: async () => {
+        told.push(link.serving);
+        return { sessions: [], purge: [] };
+      },
+    }),
+    logger: pino({ level: 'silent' }),
+    clock: { now: () => 0 },
+    greeted: () => known,
+    foreign: () => undefined,
+    closed: () => undefined,
+  });
+  const hello = { op: 'hello', protocol: linkVersion, runnerId, version: '1', sessions: [] };
+  socket.emit('message', Buffer.from(JSON.stringify(hello)), false);
+  await Promise.resolve();
+  expect(link.serving).toBe(false);
+  makeKnown();
+  await vi.waitFor(() => expect(told).toEqual([true]));
+});
 
 test('a runner that falls silent is given up, and one that is heard is not', () => {
   const { pass, heard, ended } = silent({ ms: 1_000_000 });

@@ -21,7 +21,7 @@ export const linkCloses = {
 type Hello = Extract<RunnerFrame, { op: 'hello' }>;
 
 /**
- * One runner's connection. States: waiting for `hello` → welcoming (what we send waits for `welcome`) → serving → closed.
+ * One runner's connection. States: waiting for `hello` → greeting (it is made known) → welcoming (what we send waits for `welcome`) → serving → closed.
  * Frames of one session are handled one after the other; a fault in one closes the link, and the runner sends again what was not acknowledged.
  */
 export class Link {
@@ -37,7 +37,7 @@ export class Link {
   readonly #heart: NodeJS.Timeout;
   // Why the socket is not read now; it is read again when the last reason is gone.
   readonly #pauses = new Set<'events' | 'waiting'>();
-  #state: 'hello' | 'welcoming' | 'serving' | 'closed' = 'hello';
+  #state: 'hello' | 'greeting' | 'welcoming' | 'serving' | 'closed' = 'hello';
   #held: string[] = [];
   #waiting = 0;
   #heardAt: number;
@@ -188,18 +188,24 @@ export class Link {
       this.#state = 'closed';
       return;
     }
+    this.#state = 'greeting';
+    this.#welcome(hello).catch((error: unknown) =>
+      this.#broke(error, 'a runner could not be welcomed'),
+    );
+  }
+  async #welcome(hello: Hello): Promise<void> {
+    await this.#greeted(this, hello);
+    if (this.#state !== 'greeting') return;
+    // Serving from the moment in which `hello` is told, not before: who finds a link must find what its runner has.
     this.#state = 'welcoming';
-    this.#greeted(this, hello)
-      .then(() => this.#events().hello(this.runnerId, hello.sessions))
-      .then(
-        (answer) => {
-          if (this.#state !== 'welcoming') return;
-          this.#state = 'serving';
-          this.#write(JSON.stringify({ op: 'welcome', ...answer } satisfies ControlFrame));
-          for (const text of this.#held.splice(0)) this.#write(text);
-        },
-        (error: unknown) => this.#broke(error, 'a runner could not be welcomed'),
-      );
+    const answer = await this.#events().hello(this.runnerId, hello.sessions);
+    this.#welcomed(answer);
+  }
+  #welcomed(answer: Awaited<ReturnType<RunnerEvents['hello']>>): void {
+    if (this.#state !== 'welcoming') return;
+    this.#state = 'serving';
+    this.#write(JSON.stringify({ op: 'welcome', ...answer } satisfies ControlFrame));
+    for (const text of this.#held.splice(0)) this.#write(text);
   }
 
   /** Stops reading until the log has written; then whatever waits goes on. */

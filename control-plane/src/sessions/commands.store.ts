@@ -11,25 +11,19 @@ export interface CommandRow {
   told: boolean;
 }
 
-/** Without an event: only "look". */
+/** Without an event: only "look"; at a turn, when it names one. */
 export async function insertCommand(
   sql: Sql,
   id: string,
   sessionId: string,
   at: number,
   entry: Entry | null,
+  turnId: string | null = entry?.turnId ?? null,
 ): Promise<void> {
   await sql.query(
     `insert into session_command (id, session_id, kind, turn_id, payload, at, after_seq)
      select $1, h.session_id, $3, $4, $5, $6, h.last_seq from session_head h where h.session_id = $2`,
-    [
-      id,
-      sessionId,
-      entry?.kind ?? null,
-      entry?.turnId ?? null,
-      entry?.payload ?? null,
-      new Date(entry?.at ?? at),
-    ],
+    [id, sessionId, entry?.kind ?? null, turnId, entry?.payload ?? null, new Date(entry?.at ?? at)],
   );
 }
 

@@ -4,10 +4,12 @@ import type { NewId } from '../ids.ts';
 import type { Hints } from '../store/index.ts';
 import * as store from './commands.store.ts';
 import type { Core } from './core.ts';
+import { turnQueued } from './entries.ts';
 import { countUsage } from './facts.store.ts';
 import type { Entry } from './log/entry.ts';
 import { Elsewhere, queue, type Owned, type RunOptions } from './owner.ts';
 import type { Sql } from './sql.ts';
+import { readTurn, turnHasEvent } from './turns.store.ts';
 
 export const commandChannel = 'session_command';
 
@@ -17,6 +19,8 @@ export const commandChannel = 'session_command';
  */
 export interface Commands {
   leave(sessionId: string, entries?: readonly Entry[], sql?: Sql): Promise<void>;
+  /** A turn that was stored here: that it is queued is to be said unless it was, and before what else is left about it. */
+  leaveQueued(sessionId: string, turnId: string): Promise<void>;
 }
 
 export function createCommands(options: {
@@ -27,6 +31,10 @@ export function createCommands(options: {
 }): Commands {
   const { pool, hints, clock, newId } = options;
   return {
+    async leaveQueued(sessionId, turnId) {
+      await store.insertCommand(pool, newId(), sessionId, clock.now(), null, turnId);
+      hints.publish(commandChannel, sessionId);
+    },
     async leave(sessionId, entries = [], sql = pool) {
       for (const entry of entries.length === 0 ? [null] : entries)
         await store.insertCommand(sql, newId(), sessionId, clock.now(), entry);
@@ -74,11 +82,18 @@ export async function sayOrLeave(
 export async function takeCommands(core: Core, { sessionId, log }: Owned): Promise<void> {
   const rows = await store.readCommands(core.pool, sessionId);
   if (rows.length === 0) return;
-  const entries = rows.flatMap(({ kind, payload, at, turn_id: turnId, told }): Entry[] =>
-    kind === null || payload === null || told
-      ? []
-      : [{ kind, payload, at, ...(turnId === null ? {} : { turnId }) }],
-  );
+  const entries: Entry[] = [];
+  for (const { kind, payload, at, turn_id: turnId, told } of rows) {
+    if (kind !== null && payload !== null) {
+      if (!told) entries.push({ kind, payload, at, ...(turnId === null ? {} : { turnId }) });
+    } else if (
+      turnId !== null &&
+      !(await turnHasEvent(core.pool, sessionId, turnId, 'turn.queued'))
+    ) {
+      const turn = await readTurn(core.pool, sessionId, turnId);
+      if (turn !== null) entries.push(turnQueued(turn, at));
+    }
+  }
   if (entries.length > 0) {
     const lost = await queue(log, entries);
     if (lost !== null) throw lost;

@@ -7,7 +7,7 @@ import { say, type Core } from './core.ts';
 import { endIsTold } from './ends.ts';
 import { turnEnded, turnQueued } from './entries.ts';
 import { sessionLimits } from './limits.ts';
-import type { Owned } from './owner.ts';
+import { Elsewhere, type Owned } from './owner.ts';
 import type { Turns } from './services.ts';
 import { readSession, setIntent, type SessionRow } from './sessions.store.ts';
 import { hashOf } from './prompt.ts';
@@ -55,6 +55,21 @@ export function createTurns(core: Core): Turns {
     return { ...store.turnView(row), reply: await store.replyOf(pool, row.session_id, row.id) };
   }
 
+  /** Elsewhere it may be found missing before anybody looks at what is left here, and the turn may be withdrawn before that: it is said once, and first. */
+  async function sayQueued(row: store.TurnRow): Promise<void> {
+    const { session_id: sessionId, id } = row;
+    try {
+      await core.owner.append(sessionId, (owned) =>
+        owned.queued.delete(id) ? [] : [turnQueued(row, core.clock.now())],
+      );
+    } catch (error) {
+      if (!(error instanceof Elsewhere)) throw error;
+      await core.commands.leaveQueued(sessionId, id);
+      return;
+    }
+    await atOwner(core, sessionId, (owned) => advance(core, owned));
+  }
+
   async function create(
     actor: Actor,
     sessionId: string,
@@ -87,11 +102,7 @@ export function createTurns(core: Core): Turns {
       throw new Problem('turn-id-reused', 'This id belongs to a message with another text.');
     if (!created) return { turn: await view(row), created };
     core.sandboxes.hint(sessionId);
-    // Elsewhere its event is found missing: nothing has to be left but the wish to look.
-    const here = await sayOrLeave(core, sessionId, (owned) =>
-      owned === null || owned.queued.delete(id) ? [] : [turnQueued(row, core.clock.now())],
-    );
-    if (here) await atOwner(core, sessionId, (owned) => advance(core, owned));
+    await sayQueued(row);
     return { turn: await view((await store.readTurn(pool, sessionId, id)) ?? row), created };
   }
 

@@ -254,6 +254,29 @@ test('what a runner still says of a sandbox that is known to be lost is of the s
   ]);
 });
 
+test('a message that is stored and withdrawn while nobody writes its session is said in order, once', async () => {
+  await using world = await openWorld();
+  const { actor, runner } = world;
+  const id = await world.ready();
+  await runner.disconnect();
+  await world.feature.close();
+  await world.restart({ reconnect: false });
+  // The process before has just died, and is not known to be dead.
+  world.elsewhere = true;
+  const [withdrawn, kept] = [randomUUID(), randomUUID()];
+  for (const turnId of [withdrawn, kept])
+    await world.feature.turns.create(actor, id, { id: turnId, prompt: text('hello') });
+  await world.feature.turns.withdraw(actor, id, withdrawn);
+  await world.feature.turns.patch(actor, id, kept, null, { prompt: text('hello again') });
+  world.elsewhere = false;
+  await runner.reconnect();
+  const of = async (turnId: string) =>
+    (await world.events(id)).filter((event) => event.turnId === turnId).map(({ kind }) => kind);
+  await until('said', async () => (await of(withdrawn)).includes('turn.ended'));
+  expect(await of(withdrawn)).toEqual(['turn.queued', 'turn.ended']);
+  expect((await of(kept)).filter((kind) => kind === 'turn.queued')).toHaveLength(2);
+});
+
 test('each start of a sandbox is bound once', async () => {
   await using world = await openWorld();
   const { feature, runner } = world;

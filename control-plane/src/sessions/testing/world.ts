@@ -20,6 +20,8 @@ export interface World extends AsyncDisposable {
   readonly runner: FakeRunner;
   readonly time: { ms: number };
   readonly hinted: string[];
+  /** Another process seems to have every session that this one has not. */
+  elsewhere: boolean;
   feature: SessionsFeature;
   /** The process dies without a word; another one takes its place. */
   restart(options?: { reconnect: boolean }): Promise<void>;
@@ -63,7 +65,7 @@ export async function openWorld(): Promise<World> {
       logger: quiet,
       runner,
       sandboxes: { hint: (id) => hinted.push(id), current: (id) => sandboxes.get(id) },
-      seats: alone,
+      seats: { ...alone, elsewhere: async () => world.elsewhere },
       colleague: noColleague,
       harnesses: testHarnesses,
       config: {
@@ -87,6 +89,7 @@ export async function openWorld(): Promise<World> {
     runner,
     time,
     hinted,
+    elsewhere: false,
     feature: await build(),
     async restart({ reconnect } = { reconnect: true }) {
       // The old one is not closed: like a process that was killed, it may still have something on the way.
