@@ -35,7 +35,7 @@ function silent(time: { ms: number }) {
 }
 
 test('a link serves from the moment in which it is told what its runner has', async () => {
-  const { promise: known, resolve: makeKnown } = Promise.withResolvers<void>();
+  const { promise: known, resolve: makeKnown } = Promise.withResolvers<undefined>();
   const told: boolean[] = [];
   const { events } = recordedEvents();
   const socket = new EventEmitter();
@@ -53,7 +53,9 @@ test('a link serves from the moment in which it is told what its runner has', as
     }),
     logger: pino({ level: 'silent' }),
     clock: { now: () => 0 },
-    greeted: () => known,
+    greeted: async () => {
+      await known;
+    },
     foreign: () => undefined,
     closed: () => undefined,
   });
@@ -61,7 +63,7 @@ test('a link serves from the moment in which it is told what its runner has', as
   socket.emit('message', Buffer.from(JSON.stringify(hello)), false);
   await Promise.resolve();
   expect(link.serving).toBe(false);
-  makeKnown();
+  makeKnown(undefined);
   await vi.waitFor(() => expect(told).toEqual([true]));
 });
 
