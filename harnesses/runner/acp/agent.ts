@@ -16,6 +16,7 @@ import type { Door, Process } from '../agentd/ports.ts';
 import type { ExitView } from '../../agentd/protocol.ts';
 import { limits } from '../limits.ts';
 import { toAcp } from './content.ts';
+import { detailOf } from './detail.ts';
 import { createEarly } from './early.ts';
 import { LineSplitter } from './lines.ts';
 import { updateOf } from './normalise.ts';
@@ -317,9 +318,4 @@ function usageOf(
       ...(cached === undefined ? {} : { cachedTokens: cached }),
     },
   };
-}
-function detailOf(error: RequestError): string {
-  const { data } = error;
-  const details = isFields(data) ? (data['details'] ?? data['message']) : undefined;
-  return typeof details === 'string' ? `${error.message}: ${details}` : error.message;
 }
