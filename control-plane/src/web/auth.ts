@@ -3,6 +3,7 @@ import { Problem } from '@berth/contract';
 import type { Clock } from '../clock.ts';
 import type { Actor, Identity, TicketPurpose } from '../identity/index.ts';
 import type { Hosts } from './hosts.ts';
+import type { Sql } from './idempotency.store.ts';
 import { Refusal } from './refusals.ts';
 import { createSignInLimit } from './sign-in-limit.ts';
 
@@ -30,15 +31,17 @@ export function createAuth({
   identity,
   hosts,
   clock,
+  sql,
 }: {
+  sql: Sql;
   identity: Identity;
   hosts: Hosts;
   clock: Clock;
 }) {
-  const signIns = createSignInLimit(clock);
+  const signIns = createSignInLimit({ sql, clock });
 
-  function refuse(request: IncomingMessage, detail: string): never {
-    const wait = signIns.failed(request.socket.remoteAddress ?? '');
+  async function refuse(request: IncomingMessage, detail: string): Promise<never> {
+    const wait = await signIns.failed(request.socket.remoteAddress ?? '');
     if (wait === null) throw new Problem('not-signed-in', detail);
     throw new Refusal('too-many-requests', 'Too many failed sign-ins from this address.', {
       'Retry-After': String(Math.ceil(wait.retryAfterMs / 1000)),
@@ -51,7 +54,7 @@ export function createAuth({
     again: () => Promise<Actor | null>,
   ): Promise<SignedIn> {
     const actor = await again();
-    if (actor === null) refuse(request, 'This sign-in is not, or no longer, good.');
+    if (actor === null) return refuse(request, 'This sign-in is not, or no longer, good.');
     return { actor, via, again };
   }
 
@@ -59,7 +62,7 @@ export function createAuth({
     const { authorization, cookie } = request.headers;
     if (authorization !== undefined) {
       const token = bearerOf(authorization);
-      if (token === undefined) refuse(request, 'Authorization is not a bearer token.');
+      if (token === undefined) return refuse(request, 'Authorization is not a bearer token.');
       return bySecret(request, 'bearer', () => identity.byToken(token));
     }
     const secret = cookieOf(cookie);
@@ -104,10 +107,11 @@ export function createAuth({
     ): Promise<SignedIn> {
       if (ticket === null) return byHeaders(request);
       const actor = await identity.redeemTicket(ticket, purpose, subject);
-      if (actor === null) refuse(request, 'This ticket is not, or no longer, good.');
+      if (actor === null) return refuse(request, 'This ticket is not, or no longer, good.');
       return { actor, via: 'ticket', again: () => identity.refresh(actor) };
     },
 
     failed: refuse,
+    sweep: () => signIns.sweep(),
   };
 }

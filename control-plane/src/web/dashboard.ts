@@ -98,7 +98,7 @@ export function mountDashboard(
       const session = typeof secret === 'string' ? await identity.signIn(secret) : null;
       if (session === null) {
         try {
-          auth.failed(request, 'This link was used, or is too old.');
+          await auth.failed(request, 'This link was used, or is too old.');
         } catch (error) {
           if (!(error instanceof Problem) || error.code !== 'not-signed-in') throw error;
         }

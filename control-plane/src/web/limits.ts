@@ -3,8 +3,6 @@ export const limits = {
   /** Failed sign-ins of one address; above: 429 until the window has passed. A good credential always passes. */
   failedSignIns: 20,
   failedSignInsWindowMs: 60_000,
-  /** Addresses that are remembered; above: the oldest is forgotten. */
-  addresses: 10_000,
   /** A second request with an idempotency key waits this long for the first one; then 409. A first one older than this counts as dead. */
   idempotencyWaitMs: 60_000,
   idempotencyLookMs: 100,

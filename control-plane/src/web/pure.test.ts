@@ -4,7 +4,7 @@ import { cookieOf } from './auth.ts';
 import { acceptable, fileTagOf, versionOf, waitSecondsOf } from './conditions.ts';
 import { createHosts } from './hosts.ts';
 import { problemOf } from './refusals.ts';
-import { createSignInLimit } from './sign-in-limit.ts';
+import { waitAfter } from './sign-in-limit.ts';
 import { parseQuery, pointerTo } from './validate.ts';
 
 describe('hosts', () => {
@@ -165,15 +165,12 @@ test.each([
   expect(cookieOf(header)).toBe(value);
 });
 
-test('failed sign-ins are counted by address and window', () => {
-  const time = { ms: 0 };
-  const limit = createSignInLimit({ now: () => time.ms });
-  for (let n = 0; n < 20; n++) expect(limit.failed('a')).toBeNull();
-  time.ms = 10_000;
-  expect(limit.failed('a')).toEqual({ retryAfterMs: 50_000 });
-  expect(limit.failed('b')).toBeNull();
-  time.ms = 60_000;
-  expect(limit.failed('a')).toBeNull();
+test.each([
+  [{ since: 0, count: 20 }, 10_000, null],
+  [{ since: 0, count: 21 }, 10_000, { retryAfterMs: 50_000 }],
+  [{ since: 60_000, count: 1 }, 60_000, null],
+])('after %j failed sign-ins, at %i: %j', (window, now, wait) => {
+  expect(waitAfter(window, now)).toEqual(wait);
 });
 
 test.each([

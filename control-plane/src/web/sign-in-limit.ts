@@ -1,24 +1,26 @@
 import type { Clock } from '../clock.ts';
+import type { Sql } from './idempotency.store.ts';
 import { limits } from './limits.ts';
+import { countFailure, sweepFailures } from './sign-in-limit.store.ts';
 
-/** Counts failed sign-ins by address in a fixed window. `failed` says how long to wait once there were too many. */
-export function createSignInLimit(clock: Clock) {
-  const windows = new Map<string, { from: number; count: number }>();
+const { failedSignIns, failedSignInsWindowMs: windowMs } = limits;
+
+/** Pure. How long to wait after so many failures in a window; null: there were not too many. */
+export function waitAfter(
+  { since, count }: { since: number; count: number },
+  now: number,
+): { retryAfterMs: number } | null {
+  return count <= failedSignIns ? null : { retryAfterMs: since + windowMs - now };
+}
+
+/** Counts failed sign-ins by address in a fixed window, for all processes together. `failed` says how long to wait once there were too many. */
+export function createSignInLimit({ sql, clock }: { sql: Sql; clock: Clock }) {
   return {
-    failed(address: string): { retryAfterMs: number } | null {
+    async failed(address: string): Promise<{ retryAfterMs: number } | null> {
       const now = clock.now();
-      let window = windows.get(address);
-      if (window === undefined || now - window.from >= limits.failedSignInsWindowMs) {
-        window = { from: now, count: 0 };
-        // Set anew, so that the map's order is by age and the first is the oldest.
-        windows.delete(address);
-        windows.set(address, window);
-        const oldest = windows.keys().next().value;
-        if (windows.size > limits.addresses && oldest !== undefined) windows.delete(oldest);
-      }
-      window.count += 1;
-      if (window.count <= limits.failedSignIns) return null;
-      return { retryAfterMs: window.from + limits.failedSignInsWindowMs - now };
+      const { since, count } = await countFailure(sql, address, new Date(now), windowMs);
+      return waitAfter({ since: since.getTime(), count }, now);
     },
+    sweep: () => sweepFailures(sql, new Date(clock.now() - windowMs)),
   };
 }

@@ -102,7 +102,7 @@ export function createWeb(options: WebOptions): Web {
   const logger = options.logger.child({ part: 'web' });
   const hosts = createHosts(options.config);
   const metrics = createWebMetrics(options.metrics);
-  const auth = createAuth({ identity, hosts, clock });
+  const auth = createAuth({ identity, hosts, clock, sql: options.store.pool });
   const idempotency = createIdempotency({ sql: options.store.pool, clock, newId: options.newId });
   const hub = createHub({ sessions, approvals, logger });
   const streams = createEventStreams({ log, metrics, logger });
@@ -196,6 +196,7 @@ export function createWeb(options: WebOptions): Web {
   const sweep = async (): Promise<void> => {
     try {
       await idempotency.sweep();
+      await auth.sweep();
     } catch (error) {
       logger.warn({ err: error }, 'sweep failed; the next one does its work');
     }
