@@ -25,6 +25,7 @@ export function problemsOf(route: Route): ProblemCode[] {
   const codes = new Set<ProblemCode>(['invalid-request', 'host-refused', 'internal-error']);
   if (route.action !== null) {
     codes.add('not-signed-in').add('forbidden').add('too-many-requests').add('not-ready');
+    codes.add('disk-full');
     if (route.method !== 'get') codes.add('origin-refused');
   }
   if (route.path.includes('{')) codes.add('not-found');

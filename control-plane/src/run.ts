@@ -9,6 +9,8 @@ import { systemClock, timestamp } from './clock.ts';
 import type { Config } from './config.ts';
 import { openDatabase, readiness } from './database.ts';
 import { openGateway } from './open-gateway.ts';
+import { tellWorking } from './at-work.ts';
+import { watchDisk } from './disk-watch.ts';
 import { greeting } from './greeting.ts';
 import { createIdentity } from './identity/index.ts';
 import { createIds } from './ids.ts';
@@ -191,6 +193,13 @@ export async function run(parts: {
       },
     };
   };
+  const disk = scope.use(
+    watchDisk({
+      folders: [config.dataDir, places.runnerState],
+      logger,
+      tell: (code, text) => tellWorking(sessions, owner, code, text),
+    }),
+  );
   const web = scope.use(
     createWeb({
       config: {
@@ -222,7 +231,7 @@ export async function run(parts: {
       meta,
       metrics,
       webviewDir: places.webview,
-      ready: () => readiness(store),
+      ready: async () => [...(await readiness(store)), ...(disk.problem ? [disk.problem] : [])],
     }),
   );
 

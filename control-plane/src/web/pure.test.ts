@@ -177,7 +177,7 @@ test.each([
   [{ code: 'ENOENT', syscall: 'connect' }, 'not-ready'], // the embedded server's socket, while it starts again
   [{ code: 'ECONNREFUSED', syscall: 'connect' }, 'not-ready'],
   [{ code: '57P03' }, 'not-ready'],
-  [{ code: '53100' }, 'not-ready'],
+  [{ code: '53100' }, 'disk-full'],
   [{ code: 'P1001' }, 'not-ready'],
   [{ code: 'ENOENT', syscall: 'open' }, undefined],
   [{ code: '42601' }, undefined],

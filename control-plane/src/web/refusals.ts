@@ -44,6 +44,14 @@ export function problemOf(error: unknown): Problem | null {
   if (error instanceof Problem) return error;
   if (error instanceof URIError)
     return new Problem('invalid-request', 'The path is not well-formed.', { cause: error });
+  if (error instanceof Error && 'code' in error && error.code === '53100')
+    return new Problem(
+      'disk-full',
+      'The disk of the database is full. Make room, then try again.',
+      {
+        cause: error,
+      },
+    );
   if (isDatabaseAway(error))
     return new Problem('not-ready', 'The database does not answer. Nothing was lost; try again.', {
       cause: error,
