@@ -4,13 +4,10 @@ import type { SessionsFeature } from './sessions/index.ts';
 const atWork = ['running', 'waiting', 'stalled'] as const;
 
 /** A notice in every session that an agent works in now. */
-export async function tellWorking(
-  feature: Pick<SessionsFeature, 'sessions' | 'notice'>,
-  owner: Actor,
-  code: string,
-  text: string,
-): Promise<void> {
-  for (const status of atWork)
-    for (const { id } of (await feature.sessions.list(owner, { status, limit: 200 })).items)
-      feature.notice(id, code, text);
-}
+export const tellWorking =
+  (feature: Pick<SessionsFeature, 'sessions' | 'notice'>, owner: Actor) =>
+  async (code: string, text: string): Promise<void> => {
+    for (const status of atWork)
+      for (const { id } of (await feature.sessions.list(owner, { status, limit: 200 })).items)
+        feature.notice(id, code, text);
+  };

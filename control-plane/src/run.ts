@@ -193,13 +193,8 @@ export async function run(parts: {
       },
     };
   };
-  const disk = scope.use(
-    watchDisk({
-      folders: [config.dataDir, places.runnerState],
-      logger,
-      tell: (code, text) => tellWorking(sessions, owner, code, text),
-    }),
-  );
+  const folders = [config.dataDir, places.runnerState];
+  const disk = scope.use(watchDisk({ folders, logger, tell: tellWorking(sessions, owner) }));
   const web = scope.use(
     createWeb({
       config: {
