@@ -32,7 +32,8 @@ export async function openNetwork(options: {
   async function redirect(to = own): Promise<void> {
     const text = await readFile(file, 'utf8').catch(() => '');
     if (text === '') return;
-    const content = JSON.parse(text) as { url: string };
+    // Other processes' addresses go: they would lead past the wire.
+    const { urls: _urls, ...content } = JSON.parse(text) as { url: string; urls?: string[] };
     if (content.url !== own) real = content.url;
     if (content.url === to) return;
     await writeFile(`${file}.chaos`, `${JSON.stringify({ ...content, url: to })}\n`, {
