@@ -283,6 +283,21 @@ describe('deaths', () => {
   });
 });
 
+test('the sandbox dies while its agent starts: the next one is served', async () => {
+  const stage = await createStage();
+  open = stage;
+  stage.startAgentd();
+  await stage.startRunner();
+  const { harness } = stage.spec();
+  const argv = ['sh', '-c', `touch ${stage.home}/began; exec sleep 1000`];
+  stage.bind({ harness: { ...harness, acp: { argv } } });
+  await stage.wait('the process', () => existsSync(join(stage.home, 'began')));
+  await stage.killAgentd();
+  stage.bind({ generation: 2 });
+  stage.startAgentd();
+  expect(await stage.ended(stage.turn('/say at last'))).toMatchObject({ state: 'done' });
+});
+
 describe('put to sleep', () => {
   test('in mid-stream: what was said is closed, and the turn goes on when it wakes', async () => {
     const stage = await ready();

@@ -107,6 +107,23 @@ test('agentd that comes back is let in again', async () => {
   back.socket.destroy();
 });
 
+test('whoever waits for the end of a process is told that it is lost when the door closes', async () => {
+  const real = await agentd();
+  const ended: unknown[] = [];
+  const spawned = door.spawn(
+    { tag: 'agent:1', argv: ['agent'], env: {} },
+    { output: () => undefined, exited: (exit, lost) => ended.push({ exit, lost }) },
+  );
+  await eventually(() => real.heard.length === 2);
+  real.socket.write(control(1, { op: 'started', pid: 7 } satisfies AgentdReply));
+  await spawned;
+  real.socket.destroy();
+  await eventually(() => told.includes('gone'));
+  expect(ended).toEqual([]); // it may come back with the process
+  await door[Symbol.asyncDispose]();
+  expect(ended).toEqual([{ exit: { code: null, signal: null }, lost: true }]);
+});
+
 test.each<[string, Buffer]>([
   ['says so', control(0, { op: 'other-version', version: 7 })],
   ['greets with it', control(0, { ...hello, version: 7 })],

@@ -300,11 +300,14 @@ export async function createDoor(options: {
     async [Symbol.asyncDispose]() {
       if (closed) return;
       closed = true;
+      here = false;
       socket?.destroy();
       for (const incoming of early) incoming.destroy();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
       });
+      // Nobody will say any more how they ended, and somebody may be waiting for it.
+      for (const [id, process] of [...known]) lose(id, process);
       await rm(path, { force: true });
     },
   };

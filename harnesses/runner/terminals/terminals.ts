@@ -82,8 +82,8 @@ export function createTerminals(options: {
               process?.kill('SIGKILL', true);
               process?.forget();
             }
-            terminal?.exited(exit);
             if (closed) return;
+            terminal?.exited(exit);
             const reason = lost ? { reason: 'the sandbox ended' } : {};
             const code = exit.code === null ? {} : { exitCode: exit.code };
             put({ kind: 'terminal.closed', payload: { terminalId: id, ...code, ...reason } });
