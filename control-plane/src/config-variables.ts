@@ -161,9 +161,9 @@ export const variables = {
     preset: '30',
   },
   LOG_LEVEL: {
-    as: z._default(z.enum(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']), 'info'),
+    as: z.optional(z.enum(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'])),
     expects: 'one of silent, fatal, error, warn, info, debug, trace',
-    help: 'What is logged to standard error, one JSON object a line.',
+    help: 'What is logged to standard error, one JSON object a line. Without it a terminal gets warnings only.',
     preset: 'info',
   },
   OTEL_EXPORTER_OTLP_ENDPOINT: {

@@ -153,3 +153,12 @@ test('docs/configuration.md is the table', async () => {
 test('.env.example is the table', async () => {
   await expect(renderExample()).toMatchFileSnapshot('../../.env.example');
 });
+
+test.each([
+  [{}, false, 'info'],
+  [{}, true, 'warn'],
+  [{ LOG_LEVEL: 'debug' }, true, 'debug'],
+])('log level of %j, on a terminal: %s', (env, terminal, logLevel) => {
+  const result = readConfig({ env, home: '/home/me', cwd: '/', terminal });
+  expect(result).toMatchObject({ kind: 'config', config: { logLevel } });
+});

@@ -30,7 +30,7 @@ export interface Config {
   /** What every sandbox sees. */
   readonly containerEnv: ContainerEnv;
   readonly drainMs: number;
-  readonly logLevel: Values['LOG_LEVEL'];
+  readonly logLevel: NonNullable<Values['LOG_LEVEL']>;
 }
 export type ConfigResult =
   { kind: 'config'; config: Config } | { kind: 'faults'; faults: readonly string[] };
@@ -41,9 +41,12 @@ export interface ConfigSources {
   dotenv?: string | undefined;
   home: string;
   cwd: string;
+  /** Standard error is a terminal: somebody reads along, and wants to find the next steps again. */
+  terminal?: boolean;
 }
 
-export function readConfig({ env, dotenv = '', home, cwd }: ConfigSources): ConfigResult {
+export function readConfig(sources: ConfigSources): ConfigResult {
+  const { env, dotenv = '', home, cwd, terminal = false } = sources;
   const file = setOnly(parseEnv(dotenv));
   const given = { ...file, ...setOnly(env) };
   const faults = unknownNames(file);
@@ -56,14 +59,20 @@ export function readConfig({ env, dotenv = '', home, cwd }: ConfigSources): Conf
   const container = readContainerEnv(given, values.CONTAINER_ENV_ALLOW_EXPOSED);
   faults.push(...container.faults, ...together(values));
   if (faults.length > 0) return { kind: 'faults', faults };
-  return { kind: 'config', config: assemble(values, container.env, dataHome(given, home), cwd) };
+  const usual = { data: dataHome(given, home), logLevel: terminal ? 'warn' : 'info' } as const;
+  return { kind: 'config', config: assemble(values, container.env, usual, cwd) };
 }
 
-function assemble(values: Values, containerEnv: ContainerEnv, data: string, cwd: string): Config {
+function assemble(
+  values: Values,
+  containerEnv: ContainerEnv,
+  usual: { data: string; logLevel: Config['logLevel'] },
+  cwd: string,
+): Config {
   return {
     port: values.PORT,
     host: values.HOST,
-    dataDir: resolve(cwd, values.BERTH_DATA_DIR ?? join(data, 'berth')),
+    dataDir: resolve(cwd, values.BERTH_DATA_DIR ?? join(usual.data, 'berth')),
     roles: values.BERTH_ROLES,
     replicaUrl: values.BERTH_REPLICA_URL,
     linkUrls: values.BERTH_LINK_URLS,
@@ -78,7 +87,7 @@ function assemble(values: Values, containerEnv: ContainerEnv, data: string, cwd:
     egressKeepMs: values.BERTH_EGRESS_DAYS * 86_400_000,
     containerEnv,
     drainMs: values.BERTH_DRAIN_SECONDS * 1_000,
-    logLevel: values.LOG_LEVEL,
+    logLevel: values.LOG_LEVEL ?? usual.logLevel,
   };
 }
 

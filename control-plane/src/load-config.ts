@@ -12,6 +12,7 @@ export function loadConfig(): Config {
     dotenv: existsSync(file) ? readFileSync(file, 'utf8') : undefined,
     home: homedir(),
     cwd,
+    terminal: process.stderr.isTTY,
   });
   if (result.kind === 'config') return result.config;
   for (const fault of result.faults) process.stderr.write(`berth: ${fault}\n`);
