@@ -13,6 +13,7 @@ const seen = [
   'first-run',
   'editor-host',
   'agents',
+  'agent-features',
   'harness-conformance',
   'docs',
   'bad-input',
