@@ -11,6 +11,8 @@ import { seq, uuid } from './scalars.ts';
  * its journal before it is sent, kept until `ack`, and resent after a reconnect from `welcome.lastSourceSeq + 1`. Control plane → runner: `turn`, `decide`
  * and `cancel` may be repeated; the runner answers a turn it already journalled with `accepted` again and does not deliver it twice.
  */
+/** In the answer to a dial; the hello repeats its value. A hello that comes a second time, over whatever way, tells of the past. */
+export const challengeHeader = 'x-berth-challenge';
 export const linkVersion = 1;
 export const linkProtocol = `berth.link.v${String(linkVersion)}`;
 /** Every version of it, for saying no in a way that the other side hears. */
@@ -77,6 +79,8 @@ export const runnerFrame = z.discriminatedUnion('op', [
     protocol: z.int(),
     runnerId: uuid,
     version: z.string(),
+    /** What the answer to the dial said under `challengeHeader`: this was said on this connection, and now. */
+    challenge: z.optional(z.string()),
     /** Sessions with a journal on this runner: `lastN` is the highest number given out so far. */
     sessions: z.array(
       z.object({ sessionId: uuid, sourceId: uuid, lastN: z.int(), generation: z.int() }),

@@ -5,12 +5,14 @@ import type { Journal } from './journal/journal.ts';
 export const helloOf = (
   runnerId: string,
   version: string,
+  challenge: string | undefined,
   entries: Iterable<{ sessionId: string; journal: Journal; spec?: SessionSpec }>,
 ): RunnerFrame => ({
   op: 'hello',
   protocol: linkVersion,
   runnerId,
   version,
+  ...(challenge === undefined ? {} : { challenge }),
   sessions: [...entries].map(({ sessionId, journal, spec }) => ({
     sessionId,
     sourceId: journal.sourceId,

@@ -1,4 +1,5 @@
 import {
+  challengeHeader,
   controlFrame,
   linkProtocol,
   otherVersionClose,
@@ -18,7 +19,8 @@ export interface LinkTarget {
   runnerId: string;
 }
 export interface LinkEvents {
-  hello(runnerId: string): RunnerFrame;
+  /** `challenge`: what the answer to the dial said, for the hello to repeat. */
+  hello(runnerId: string, challenge: string | undefined): RunnerFrame;
   frame(frame: ControlFrame): void;
   up(): void;
   down(): void;
@@ -106,10 +108,14 @@ export function createLink(options: {
       clearTimeout(silence);
       silence = setTimeout(() => dialled.terminate(), limits.silenceMs);
     };
+    let challenge: string | undefined;
+    dialled.on('upgrade', ({ headers }) => {
+      challenge = headers[challengeHeader]?.toString();
+    });
     dialled.on('open', () => {
       heard();
       ping = setInterval(() => send({ op: 'ping' }), limits.pingMs);
-      send(events.hello(to.runnerId));
+      send(events.hello(to.runnerId, challenge));
     });
     dialled.on('ping', heard);
     dialled.on('message', (data, binary) => {

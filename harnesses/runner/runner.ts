@@ -290,7 +290,7 @@ export async function createRunner(options: {
     target,
     log,
     events: {
-      hello: (runnerId) => helloOf(runnerId, version, open.values()),
+      hello: (runnerId, challenge) => helloOf(runnerId, version, challenge, open.values()),
       frame(frame) {
         Promise.resolve(take(frame)).catch((error: unknown) =>
           log(

@@ -18,6 +18,7 @@ function silent(time: { ms: number }) {
   const link = new Link({
     runnerId: '00000000-0000-4000-8000-000000000001',
     socket: socket as unknown as WebSocket,
+    challenge: 'now',
     events: () => recordedEvents().events,
     logger: pino({ level: 'silent' }),
     clock: { now: () => time.ms },
@@ -44,6 +45,7 @@ test('a link serves from the moment in which it is told what its runner has', as
   const link: Link = new Link({
     runnerId,
     socket: socket as unknown as WebSocket,
+    challenge: 'now',
     events: () => ({
       ...events,
       hello: async () => {

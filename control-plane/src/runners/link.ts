@@ -11,6 +11,7 @@ import { limits } from './limits.ts';
 export const linkCloses = {
   replaced: 4000,
   badFrame: 4002,
+  stale: 4003,
   silent: 4008,
   notYours: 4403,
   protocol: otherVersionClose,
@@ -28,6 +29,7 @@ export class Link {
   readonly runnerId: string;
   readonly calls: ReturnType<typeof createCalls>;
   readonly #socket: WebSocket;
+  readonly #challenge: string;
   readonly #events: () => RunnerEvents;
   readonly #logger: Logger;
   readonly #clock: Clock;
@@ -45,6 +47,8 @@ export class Link {
   constructor(options: {
     runnerId: string;
     socket: WebSocket;
+    /** What the answer to its dial said; a hello that repeats another one was said on another connection. */
+    challenge: string;
     events: () => RunnerEvents;
     logger: Logger;
     clock: Clock;
@@ -55,6 +59,7 @@ export class Link {
   }) {
     this.runnerId = options.runnerId;
     this.#socket = options.socket;
+    this.#challenge = options.challenge;
     this.#events = options.events;
     this.#logger = options.logger;
     this.#clock = options.clock;
@@ -185,6 +190,12 @@ export class Link {
     if (hello.protocol !== linkVersion) {
       this.#foreign(this);
       this.close(linkCloses.protocol, `speak version ${String(linkVersion)}`);
+      this.#state = 'closed';
+      return;
+    }
+    if (hello.challenge !== undefined && hello.challenge !== this.#challenge) {
+      this.#logger.warn({ runnerId: this.runnerId }, 'a hello of another connection was refused');
+      this.close(linkCloses.stale, 'said on another connection');
       this.#state = 'closed';
       return;
     }

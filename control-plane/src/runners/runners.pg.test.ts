@@ -269,6 +269,21 @@ test('a fault of ours closes the link, so that everything is sent again', async 
   expect(lines.join('')).toContain('on fire');
 });
 
+test('a hello that was said on another connection is refused, and the link of the runner stays', async () => {
+  const real = await playRunner(url, identity.credential);
+  stack.defer(() => real.close());
+  const hello = { op: 'hello', protocol: 1, runnerId: identity.runnerId, version: 't' };
+  const said = { ...hello, challenge: real.challenge, sessions: [] };
+  expect(real.challenge).toMatch(/^[\w-]{22}$/);
+  real.send(said);
+  await until(() => expect(real.of('welcome')).toHaveLength(1));
+  const again = await playRunner(url, identity.credential);
+  again.send(said);
+  expect(await again.closed).toBe(4003);
+  expect(real.closedWith).toBeUndefined();
+  expect(told.seen.filter((one) => one[0] === 'hello')).toHaveLength(1);
+});
+
 test('a newer link takes the place of the older, and its end is no news', async () => {
   const first = await connect([s1]);
   const second = await connect([s1]);

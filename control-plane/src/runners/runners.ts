@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { anyLinkProtocol, linkProtocol } from '@berth/contract/link';
+import { anyLinkProtocol, challengeHeader, linkProtocol } from '@berth/contract/link';
 import type { ControlFrame } from '@berth/contract/link';
 import type { Logger } from 'pino';
 import { WebSocketServer } from 'ws';
@@ -76,6 +76,11 @@ export function createRunners(options: {
       offered.has(linkProtocol)
         ? linkProtocol
         : ([...offered].find((name) => anyLinkProtocol.test(name)) ?? false),
+  });
+  const challenges = new WeakMap<IncomingMessage, string>();
+  server.on('headers', (headers, request) => {
+    const challenge = challenges.get(request);
+    if (challenge !== undefined) headers.push(`${challengeHeader}: ${challenge}`);
   });
   let closing = false;
 
@@ -173,6 +178,8 @@ export function createRunners(options: {
   });
 
   function admit(request: IncomingMessage, socket: Duplex, head: Buffer, runnerId: string): void {
+    const challenge = randomBytes(16).toString('base64url');
+    challenges.set(request, challenge);
     server.handleUpgrade(request, socket, head, (client) => {
       client.on('error', (error) => logger.warn({ err: error, runnerId }, 'a link broke'));
       if (client.protocol !== linkProtocol) {
@@ -187,6 +194,7 @@ export function createRunners(options: {
       const link: Link = new Link({
         runnerId,
         socket: client,
+        challenge,
         events,
         logger,
         clock,

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { linkProtocol } from '@berth/contract/link';
+import { challengeHeader, linkProtocol } from '@berth/contract/link';
 import type { ControlFrame, RunnerFrame } from '@berth/contract/link';
 import { WebSocket } from 'ws';
 import type { RunnerEvents } from '../../sessions/index.ts';
@@ -32,6 +32,10 @@ export async function playRunner(url: string, credential: string) {
   const socket = new WebSocket(url.replace('http', 'ws') + '/api/v1/runner', linkProtocol, {
     headers,
   });
+  let challenge = '';
+  socket.on('upgrade', ({ headers: answer }) => {
+    challenge = answer[challengeHeader]?.toString() ?? '';
+  });
   const frames: ControlFrame[] = [];
   const onFrame = new Set<(frame: ControlFrame) => void>();
   let closedWith: number | undefined;
@@ -54,6 +58,7 @@ export async function playRunner(url: string, credential: string) {
     frames.filter((frame): frame is Extract<ControlFrame, { op: K }> => frame.op === op);
   return {
     socket,
+    challenge,
     frames,
     of,
     closed,
