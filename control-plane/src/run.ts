@@ -62,11 +62,11 @@ export async function run(parts: {
   const newId = createIds(clock);
   const metrics = new Registry();
   await using scope = new AsyncDisposableStack();
+  localFile.prepare(); // before anybody else makes folders in it
   const serves = config.roles.includes('web');
   const machine = config.roles.includes('worker')
     ? probeMachine({ config, places, clock, logger, signal })
     : undefined;
-  localFile.prepare();
 
   const { store, hints } = await openDatabase({
     config,
