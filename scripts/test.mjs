@@ -1,7 +1,7 @@
 // `npm test`: format, lint, types, then every test project. Arguments go to vitest, which then runs alone: npm test -- control-plane/src/store
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runBounded } from './run-bounded.mjs';
 
@@ -32,6 +32,8 @@ if (filters.length === 0) {
 rmSync(results, { recursive: true, force: true });
 mkdirSync(results, { recursive: true });
 const total = { passed: 0, failed: 0 };
+/** What failed, to be said at the very end, where it is seen without reading the rest. */
+const stories = [];
 for (const [project, minutes] of Object.entries(projects)) {
   if (filters.includes('--project') && !filters.includes(project)) continue;
   console.error(`test: ${project} …`);
@@ -50,6 +52,7 @@ for (const [project, minutes] of Object.entries(projects)) {
   const counts = count(report);
   total.passed += counts.passed;
   total.failed += counts.failed;
+  stories.push(...counts.stories);
   if (ending === 'late') failed.push(`${project} (not done after ${minutes} minutes)`);
   // Node itself may hang while it exits (nodejs/node#54918). The report is whole, and says what there is to say.
   else if (ending === 'hung') console.error(`test: ${project} was done but did not exit: killed`);
@@ -58,15 +61,30 @@ for (const [project, minutes] of Object.entries(projects)) {
     failed.push(`${project} (${counts.failed} tests)`);
 }
 
-if (failed.length > 0) console.error(`test: failed: ${failed.join(', ')}`);
+for (const story of stories) console.error(`\ntest: ✗ ${story}`);
+if (failed.length > 0) console.error(`\ntest: failed: ${failed.join(', ')}`);
 console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exitCode = failed.length > 0 || total.passed + total.failed === 0 ? 1 : 0;
 
 function count(report) {
   try {
-    const { numPassedTests, numFailedTests, success } = JSON.parse(readFileSync(report, 'utf8'));
-    return { passed: numPassedTests, failed: numFailedTests, success };
+    const json = JSON.parse(readFileSync(report, 'utf8'));
+    const { numPassedTests: passed, numFailedTests: failed, success } = json;
+    return { passed, failed, success, stories: json.testResults.flatMap(failures) };
   } catch {
-    return { passed: 0, failed: 0, success: false }; // it died before it could report; its exit code says so
+    return { passed: 0, failed: 0, success: false, stories: [] }; // it died before it could report; its exit code says so
   }
+}
+
+/** Which tests of a file failed, each with the beginning of why; a file that could not be loaded at all is one. */
+function failures({ name, status, message, assertionResults }) {
+  const file = relative(root, name);
+  const told = assertionResults
+    .filter((test) => test.status === 'failed')
+    .map((test) => `${file} > ${test.fullName}\n${beginning(test.failureMessages.join('\n'))}`);
+  return status === 'failed' && told.length === 0 ? [`${file}\n${beginning(message)}`] : told;
+}
+
+function beginning(text) {
+  return text.split('\n').slice(0, 12).join('\n').slice(0, 1500);
 }
