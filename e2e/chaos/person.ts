@@ -17,6 +17,8 @@ export interface SentTurn {
   /** What a person did to it. */
   cancelled: boolean;
   withdrawn: boolean;
+  /** It had to be sent again: its process may have died before it was said to be queued. */
+  sentAgain: boolean;
   settled?: 'resend' | 'arrived';
   /** Each time that its text or its place was changed, and how often that may have been tried in vain. */
   changes: { done: number; inDoubt: number };
@@ -112,14 +114,19 @@ export function createPerson(options: PersonOptions) {
       prompt,
       cancelled: false,
       withdrawn: false,
+      sentAgain: false,
       changes: { done: 0, inDoubt: 0 },
       step: stepNow,
       moved: false,
     };
-    const once = (): Promise<Turn> =>
-      ask(`send ${mark} ${id.slice(0, 8)}`, (signal) =>
-        client().turns.create(sessionId, { id, prompt: text(prompt.text) }, { signal }),
-      );
+    async function once(): Promise<void> {
+      let attempts = 0;
+      await ask(`send ${mark} ${id.slice(0, 8)}`, (signal) => {
+        attempts++;
+        return client().turns.create(sessionId, { id, prompt: text(prompt.text) }, { signal });
+      });
+      if (attempts > 1) sent.sentAgain = true;
+    }
     await Promise.all(twice ? [once(), once()] : [once()]);
     turns.push(sent);
     return sent;

@@ -1,14 +1,13 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { createClient, type BerthClient } from '../../client/index.ts';
+import { dist, launch } from './launch.ts';
 
-const root = resolve(import.meta.dirname, '../..');
-export const dist = (...path: string[]): string => join(root, 'dist', ...path);
-const startMs = 60_000;
+export { dist };
 
 /** The built product, running as `npm start` runs it, on a data directory of its own. */
 export interface Berth extends AsyncDisposable {
@@ -47,36 +46,14 @@ export async function startBerth(options: BerthOptions = {}): Promise<Berth> {
   let port = '0';
 
   async function start(): Promise<void> {
-    const next = spawn(process.execPath, [dist('control-plane', 'main.mjs')], {
-      cwd: dataDir,
-      env: {
-        PATH: process.env['PATH'] ?? '',
-        HOME: dataDir,
-        BERTH_DATA_DIR: dataDir,
-        PORT: port,
-        LOG_LEVEL: 'info',
-        ...options.env,
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      ...(uid === undefined ? {} : { uid, gid: uid }),
+    const { child: next, ready } = launch({
+      dataDir,
+      env: { PORT: port, ...options.env },
+      uid,
+      heard: (text) => (written += text),
+      written: () => written,
     });
     child = next;
-    next.stderr.on('data', (chunk: Buffer) => (written += chunk.toString()));
-    let said = '';
-    const ready = new Promise<string>((done, failed) => {
-      const timer = setTimeout(() => failed(new Error(`not ready in time\n${written}`)), startMs);
-      next.stdout.on('data', (chunk: Buffer) => {
-        said += chunk.toString();
-        const found = /^berth ready (\S+)$/m.exec(said)?.[1];
-        if (found === undefined) return;
-        clearTimeout(timer);
-        done(found);
-      });
-      next.once('exit', (code, signal) => {
-        clearTimeout(timer);
-        failed(new Error(`ended with ${String(signal ?? code)}\n${written}`));
-      });
-    });
     url = await ready;
     port = new URL(url).port;
     token = (JSON.parse(await readFile(join(dataDir, 'local.json'), 'utf8')) as { token: string })

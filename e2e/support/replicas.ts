@@ -1,4 +1,3 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import net from 'node:net';
@@ -10,10 +9,10 @@ import { createClient } from '../../client/index.ts';
 import { createIdentity } from '../../control-plane/src/identity/index.ts';
 import { createIds } from '../../control-plane/src/ids.ts';
 import { startEmbeddedPostgres } from '../../control-plane/src/store/index.ts';
-import { dist, runnerPid, until, type Berth } from './berth.ts';
+import { runnerPid, until, type Berth } from './berth.ts';
+import { launch } from './launch.ts';
 
 const clock = { now: () => Date.now() };
-const startMs = 60_000;
 
 /** One process of the control plane, in the shape that the other helpers take. */
 export interface Replica extends Pick<Berth, 'client' | 'url' | 'token' | 'log' | 'pid'> {
@@ -52,18 +51,12 @@ export async function startCluster(): Promise<Cluster> {
     const dataDir = join(home, role === 'worker' ? 'worker' : name);
     await mkdir(dataDir, { recursive: true });
     const url = `${postgres.url}&application_name=${name}`;
-    const child = spawn(process.execPath, [dist('control-plane', 'main.mjs')], {
-      cwd: dataDir,
-      env: {
-        PATH: process.env['PATH'] ?? '',
-        HOME: dataDir,
-        BERTH_DATA_DIR: dataDir,
-        BERTH_ROLES: role,
-        DATABASE_URL: url,
-        PORT: '0',
-        LOG_LEVEL: 'info',
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
+    let written = '';
+    const { child, ready } = launch({
+      dataDir,
+      env: { BERTH_ROLES: role, DATABASE_URL: url, PORT: '0' },
+      heard: (text) => (written += text),
+      written: () => written,
     });
     const gone = once(child, 'exit');
     scope.defer(async () => {
@@ -73,9 +66,7 @@ export async function startCluster(): Promise<Cluster> {
       }
       await gone;
     });
-    let written = '';
-    child.stderr.on('data', (chunk: Buffer) => (written += chunk.toString()));
-    const served = await ready(child, () => written);
+    const served = await ready;
     token ??= await signIn(sql);
     const held = token;
     return {
@@ -134,23 +125,6 @@ export async function startCluster(): Promise<Cluster> {
 async function signIn(sql: pg.Pool): Promise<string> {
   const identity = createIdentity({ sql, clock, newId: createIds(clock) });
   return identity.localToken(await identity.ensureOwner({ user: 'ada', team: 'harbour' }));
-}
-function ready(child: ChildProcess, written: () => string): Promise<string> {
-  let said = '';
-  return new Promise((done, failed) => {
-    const timer = setTimeout(() => failed(new Error(`not ready in time\n${written()}`)), startMs);
-    child.stdout?.on('data', (chunk: Buffer) => {
-      said += chunk.toString();
-      const found = /^berth ready (\S+)$/m.exec(said)?.[1];
-      if (found === undefined) return;
-      clearTimeout(timer);
-      done(found);
-    });
-    child.once('exit', (code, signal) => {
-      clearTimeout(timer);
-      failed(new Error(`ended with ${String(signal ?? code)}\n${written()}`));
-    });
-  });
 }
 function alive(pid: number): boolean {
   try {

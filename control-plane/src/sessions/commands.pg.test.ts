@@ -4,11 +4,13 @@ import { expect, test } from 'vitest';
 import { createIds } from '../ids.ts';
 import { createHints } from '../store/index.ts';
 import { createSessions, type Seats, type SessionsFeature } from './index.ts';
+import { hashOf } from './prompt.ts';
 import { FakeRunner } from './testing/fake-runner.ts';
 import { testHarnesses } from './testing/harness.ts';
 import { noColleague } from './testing/seats.ts';
 import { until } from './testing/until.ts';
 import { openWorld, type World } from './testing/world.ts';
+import { insertTurn } from './turns.store.ts';
 
 const text = (said: string) => [{ type: 'text' as const, text: said }];
 
@@ -122,6 +124,25 @@ test('a session made where no link is begins at the process that has it', async 
     'session.status',
   ]);
   expect(await epochOf(world, id)).toBe(1);
+});
+
+test('a message whose process died before it was said to be queued, then taken back where no link is: both are said', async () => {
+  await using world = await openWorld();
+  await using other = await another(world, elsewhere);
+  const { actor } = world;
+  const id = await world.ready();
+  world.runner.online = false; // nobody sends it
+  const turnId = randomUUID();
+  const prompt = text('never said');
+  await insertTurn(
+    world.db.pool,
+    { id: turnId, sessionId: id, prompt, promptHash: hashOf(prompt), at: new Date(world.time.ms) },
+    actor,
+  );
+  await other.feature.turns.withdraw(actor, id, turnId);
+  await until('its end is said', async () => (await kinds(world, id, 'turn.ended')).length > 0);
+  const told = (await world.events(id)).filter((event) => event.turnId === turnId);
+  expect(told.map(({ kind }) => kind)).toEqual(['turn.queued', 'turn.ended']);
 });
 
 test('an event whose row outlived its commit is not said again; one that was not committed is', async () => {

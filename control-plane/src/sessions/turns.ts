@@ -132,6 +132,8 @@ export function createTurns(core: Core): Turns {
       },
       {
         otherwise: async () => {
+          // Whoever stored it may have died before it was said to be queued.
+          await core.commands.leaveQueued(sessionId, turnId);
           await moveIt(); // its end is found missing
           return [];
         },
