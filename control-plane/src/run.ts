@@ -7,6 +7,7 @@ import { Registry } from 'prom-client';
 import { createAgents, createHarnesses } from './agents/index.ts';
 import { systemClock, timestamp } from './clock.ts';
 import type { Config } from './config.ts';
+import { lockDataDir } from './data-dir-lock.ts';
 import { openDatabase, readiness } from './database.ts';
 import { openGateway } from './open-gateway.ts';
 import { tellWorking } from './at-work.ts';
@@ -64,6 +65,7 @@ export async function run(parts: {
   await using scope = new AsyncDisposableStack();
   localFile.prepare(); // before anybody else makes folders in it
   const serves = config.roles.includes('web');
+  if (config.roles.includes('worker')) scope.use(await lockDataDir(config.dataDir, logger));
   const machine = config.roles.includes('worker')
     ? probeMachine({ config, places, clock, logger, signal })
     : undefined;
