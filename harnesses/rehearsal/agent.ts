@@ -1,13 +1,23 @@
 import { isAbsolute } from 'node:path';
-import {
-  agent,
-  methods,
-  PROTOCOL_VERSION,
-  RequestError,
-  type AgentApp,
-  type AgentContext,
-  type SessionUpdate,
+import type {
+  ContentBlock,
+  InitializeResponse,
+  ListSessionsResponse,
+  NewSessionResponse,
+  PromptResponse,
+  RequestPermissionRequest,
+  SessionNotification,
+  SessionUpdate,
 } from '@agentclientprotocol/sdk';
+import {
+  fieldsOf,
+  invalid,
+  Refused,
+  textIn,
+  type Fields,
+  type Handlers,
+  type Peer,
+} from './peer.ts';
 import { commandsOf, perform, usageOf } from './perform.ts';
 import { replay } from './replay.ts';
 import { parseScript, usages } from './script.ts';
@@ -52,14 +62,14 @@ export interface AgentOptions {
 }
 
 /** The rehearsal agent's ACP side (protocol v1). */
-export function createAgent({ store, version, newId, exit, onFault }: AgentOptions): AgentApp {
+export function createAgent({ store, version, newId, exit, onFault }: AgentOptions): Handlers {
   const live = new Map<string, Live>();
 
   const modeState = (conversation: Conversation) => ({
     modes: { currentModeId: conversation.mode(), availableModes: modes },
   });
-  const unknownSession = (id: string): RequestError =>
-    new RequestError(-32002, `no conversation ${id}`, { sessionId: id });
+  const unknownSession = (id: string): Refused =>
+    new Refused(-32002, `no conversation ${id}`, { sessionId: id });
 
   function open(conversation: Conversation): Live {
     const opened: Live = {
@@ -71,8 +81,14 @@ export function createAgent({ store, version, newId, exit, onFault }: AgentOptio
     live.set(conversation.id, opened);
     return opened;
   }
-  function reopen(id: string, cwd: string): Live {
-    if (!isAbsolute(cwd)) throw RequestError.invalidParams({ cwd }, 'cwd must be absolute');
+  function cwdIn(params: Fields): string {
+    const cwd = textIn(params, 'cwd');
+    if (!isAbsolute(cwd)) throw invalid('cwd must be absolute', { cwd });
+    return cwd;
+  }
+  function reopen(params: Fields): Live {
+    cwdIn(params);
+    const id = textIn(params, 'sessionId');
     const known = live.get(id);
     if (known !== undefined) return known;
     const conversation = store.open(id);
@@ -85,15 +101,10 @@ export function createAgent({ store, version, newId, exit, onFault }: AgentOptio
     return found;
   };
 
-  const tell = (client: AgentContext, sessionId: string, update: SessionUpdate): Promise<void> =>
-    client.notify(methods.client.session.update, { sessionId, update });
+  const tell = (client: Peer, sessionId: string, update: SessionUpdate): Promise<void> =>
+    client.notify('session/update', { sessionId, update } satisfies SessionNotification);
 
-  function stageFor(
-    client: AgentContext,
-    session: Live,
-    signal: AbortSignal,
-    spent?: Spent,
-  ): Stage {
+  function stageFor(client: Peer, session: Live, signal: AbortSignal, spent?: Spent): Stage {
     const { conversation, allowed } = session;
     return {
       cwd: conversation.cwd,
@@ -112,17 +123,19 @@ export function createAgent({ store, version, newId, exit, onFault }: AgentOptio
       },
       async ask(toolCall, options) {
         if (signal.aborted) throw new Cancelled();
-        const { outcome } = await client
+        const question = { sessionId: conversation.id, toolCall, options };
+        const answer = await client
           .request(
-            methods.client.session.requestPermission,
-            { sessionId: conversation.id, toolCall, options },
-            { cancellationSignal: signal, stopWaitingOnCancel: true },
+            'session/request_permission',
+            question satisfies RequestPermissionRequest,
+            signal,
           )
           .catch((error: unknown) => {
             if (signal.aborted) throw new Cancelled();
             throw error;
           });
-        return outcome.outcome === 'selected' ? outcome.optionId : null;
+        const outcome = fieldsOf(fieldsOf(answer)['outcome']);
+        return outcome['outcome'] === 'selected' ? String(outcome['optionId']) : null;
       },
     };
   }
@@ -145,7 +158,7 @@ export function createAgent({ store, version, newId, exit, onFault }: AgentOptio
   }
 
   /** Commands, after the answer to the request that made the session known; then the script given as instructions. */
-  function welcome(client: AgentContext, session: Live, startScript: string): void {
+  function welcome(client: Peer, session: Live, startScript: string): void {
     const { conversation } = session;
     const availableCommands = usages.map(({ name, description, hint }) => ({
       name,
@@ -170,11 +183,7 @@ export function createAgent({ store, version, newId, exit, onFault }: AgentOptio
   }
 
   /** A prompt in plain words after a death goes on with the script that was cut off, behind the line that was running. */
-  async function obey(
-    client: AgentContext,
-    session: Live,
-    signal: AbortSignal,
-  ): Promise<Spent | null> {
+  async function obey(client: Peer, session: Live, signal: AbortSignal): Promise<Spent | null> {
     const { conversation } = session;
     const turn = conversation.unfinished();
     if (turn === null) return null;
@@ -187,69 +196,86 @@ export function createAgent({ store, version, newId, exit, onFault }: AgentOptio
     return spent.totalTokens === 0 ? null : spent;
   }
 
-  return agent({ name: 'rehearsal' })
-    .onRequest(methods.agent.initialize, () => ({
-      protocolVersion: PROTOCOL_VERSION,
-      agentInfo: { name: 'rehearsal', title: 'Rehearsal', version },
-      authMethods: [],
-      agentCapabilities: {
-        loadSession: true,
-        promptCapabilities: { image: true, embeddedContext: true },
-        sessionCapabilities: { resume: {}, list: {} },
-      },
-    }))
-    .onRequest(methods.agent.session.new, ({ params, client }) => {
-      if (!isAbsolute(params.cwd))
-        throw RequestError.invalidParams({ cwd: params.cwd }, 'cwd must be absolute');
-      const session = open(store.create(newId(), params.cwd));
+  const requests: Handlers['requests'] = {
+    initialize: () =>
+      ({
+        protocolVersion: 1,
+        agentInfo: { name: 'rehearsal', title: 'Rehearsal', version },
+        authMethods: [],
+        agentCapabilities: {
+          loadSession: true,
+          promptCapabilities: { image: true, embeddedContext: true },
+          sessionCapabilities: { resume: {}, list: {} },
+        },
+      }) satisfies InitializeResponse,
+    'session/new'(params, client) {
+      const session = open(store.create(newId(), cwdIn(params)));
       welcome(client, session, store.startScript());
-      return { sessionId: session.conversation.id, ...modeState(session.conversation) };
-    })
-    .onRequest(methods.agent.session.load, async ({ params, client }) => {
-      const session = reopen(params.sessionId, params.cwd);
-      for (const update of replay(session.conversation.moments()))
-        await tell(client, params.sessionId, update);
-      welcome(client, session, '');
-      return modeState(session.conversation);
-    })
-    .onRequest(methods.agent.session.resume, ({ params, client }) => {
-      const session = reopen(params.sessionId, params.cwd);
-      welcome(client, session, '');
-      return modeState(session.conversation);
-    })
-    .onRequest(methods.agent.session.list, () => ({
-      sessions: store.list().map(({ id, cwd, at }) => ({ sessionId: id, cwd, updatedAt: at })),
-    }))
-    .onRequest(methods.agent.session.setMode, ({ params }) => {
-      const mode = modes.find(({ id }) => id === params.modeId);
-      if (mode === undefined)
-        throw RequestError.invalidParams({ modeId: params.modeId }, 'modes are ask and auto');
-      find(params.sessionId).conversation.setMode(mode.id);
-      return {};
-    })
-    .onRequest(methods.agent.session.prompt, async ({ params, client }) => {
-      const session = find(params.sessionId);
       const { conversation } = session;
-      return inTurn(session, async (signal) => {
-        conversation.prompt(params.prompt);
+      return {
+        sessionId: conversation.id,
+        ...modeState(conversation),
+      } satisfies NewSessionResponse;
+    },
+    async 'session/load'(params, client) {
+      const session = reopen(params);
+      for (const update of replay(session.conversation.moments()))
+        await tell(client, session.conversation.id, update);
+      welcome(client, session, '');
+      return modeState(session.conversation);
+    },
+    'session/resume'(params, client) {
+      const session = reopen(params);
+      welcome(client, session, '');
+      return modeState(session.conversation);
+    },
+    'session/list': () =>
+      ({
+        sessions: store.list().map(({ id, cwd, at }) => ({ sessionId: id, cwd, updatedAt: at })),
+      }) satisfies ListSessionsResponse,
+    'session/set_mode'(params) {
+      const mode = modes.find(({ id }) => id === params['modeId']);
+      if (mode === undefined) throw invalid('modes are ask and auto', params);
+      find(textIn(params, 'sessionId')).conversation.setMode(mode.id);
+      return {};
+    },
+    'session/prompt'(params, client) {
+      const session = find(textIn(params, 'sessionId'));
+      const { conversation } = session;
+      const content = blocksIn(params);
+      return inTurn(session, async (signal): Promise<PromptResponse> => {
+        conversation.prompt(content);
         try {
           const spent = await obey(client, session, signal);
           conversation.end('end_turn');
           // The tokens of the turn are not in the stable protocol yet; every agent that counts them answers them here.
-          const usage = spent === null ? {} : { usage: spent };
-          return { stopReason: 'end_turn' as const, ...usage };
+          return { stopReason: 'end_turn', ...(spent === null ? {} : { usage: spent }) };
         } catch (error) {
           if (error instanceof Cancelled) {
             conversation.end('cancelled');
-            return { stopReason: 'cancelled' as const };
+            return { stopReason: 'cancelled' };
           }
           conversation.end('failed');
-          if (error instanceof Failed) throw new RequestError(-32603, error.message);
+          if (error instanceof Failed) throw new Refused(-32603, error.message);
           throw error;
         }
       });
-    })
-    .onNotification(methods.agent.session.cancel, ({ params }) => {
-      for (const controller of live.get(params.sessionId)?.running ?? []) controller.abort();
-    });
+    },
+  };
+  const notifications: Handlers['notifications'] = {
+    'session/cancel'(params) {
+      const session = live.get(textIn(params, 'sessionId'));
+      for (const controller of session?.running ?? []) controller.abort();
+    },
+  };
+  return { requests, notifications };
+}
+
+/** What is inside a block is only read where it is text. */
+function blocksIn(params: Fields): ContentBlock[] {
+  const { prompt } = params;
+  const isBlock = (block: unknown): boolean => typeof fieldsOf(block)['type'] === 'string';
+  if (!Array.isArray(prompt) || !prompt.every(isBlock))
+    throw invalid('prompt must be content blocks', params);
+  return prompt as ContentBlock[];
 }

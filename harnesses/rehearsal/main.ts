@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { Readable, Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
-import { ndJsonStream } from '@agentclientprotocol/sdk';
 import { createAgent } from './agent.ts';
+import { speak } from './peer.ts';
 import { createStore } from './store.ts';
-import { runTui } from './tui.ts';
 
 /**
  * `rehearsal.mjs`                        the agent, ACP on standard input and output
@@ -32,6 +30,7 @@ const { positionals, values } = parseArgs({
 if (values.version === true) {
   process.stdout.write(`rehearsal ${version}\n`);
 } else if (positionals[0] === 'tui') {
+  const { runTui } = await import('./tui.ts');
   process.exitCode = await runTui({
     store,
     sessionId: values.session,
@@ -41,17 +40,17 @@ if (values.version === true) {
     cwd: process.cwd(),
   });
 } else {
-  const app = createAgent({
+  const onFault = (error: unknown): void => {
+    process.stderr.write(`rehearsal: ${String(error)}\n`);
+  };
+  const handlers = createAgent({
     store,
     version,
     newId: randomUUID,
     exit: (code) => process.exit(code),
-    onFault: (error) => process.stderr.write(`rehearsal: ${String(error)}\n`),
+    onFault,
   });
-  const connection = app.connect(
-    ndJsonStream(Writable.toWeb(process.stdout), Readable.toWeb(process.stdin)),
-  );
   process.once('SIGTERM', () => process.exit(0));
-  await connection.closed;
+  await speak({ input: process.stdin, output: process.stdout, handlers, onFault });
   process.exit(0); // whoever drove it has gone
 }

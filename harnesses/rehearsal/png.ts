@@ -1,11 +1,12 @@
-import { crc32, deflateSync } from 'node:zlib';
+/** Loaded with the first picture: most conversations have none, and every start of the agent would wait for it. */
+const zlib = () => process.getBuiltinModule('node:zlib');
 
 function chunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
   const out = Buffer.alloc(body.length + 8);
   out.writeUInt32BE(data.length, 0);
   body.copy(out, 4);
-  out.writeUInt32BE(crc32(body), body.length + 4);
+  out.writeUInt32BE(zlib().crc32(body), body.length + 4);
   return out;
 }
 
@@ -27,7 +28,7 @@ export function png(
   return Buffer.concat([
     Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
     chunk('IHDR', header),
-    chunk('IDAT', deflateSync(raw)),
+    chunk('IDAT', zlib().deflateSync(raw)),
     chunk('IEND', Buffer.alloc(0)),
   ]);
 }

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { PermissionOption, ToolCallContent, ToolKind } from '@agentclientprotocol/sdk';
@@ -130,6 +129,8 @@ async function shell(
   command: string,
   show: (content: ToolCallContent[]) => Promise<void>,
 ): ReturnType<Call['run']> {
+  // Loaded with the first command: every start of the agent would wait for it.
+  const { spawn } = await import('node:child_process');
   // A process group of its own, so that a cancel ends all that it started.
   const child = spawn('/bin/sh', ['-c', command], {
     cwd: stage.cwd,
