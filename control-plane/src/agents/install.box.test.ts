@@ -160,7 +160,7 @@ test('installs by the lock file, runs no script, links the binary, readable by a
     expect(thing(hostPath)).toBe('I am the thing 1.0.0\n');
     expect(await readFile(join(hostPath, 'start.js'), 'utf8')).toBe('"start"');
     expect(existsSync(join(all.dir, 'script-ran'))).toBe(false);
-    expect(steps[0]).toBe('bytes fetching Thing 1.0.0');
+    expect(steps[0]).toBe('bytes Fetching Thing 1.0.0');
     expect(statSync(hostPath).mode & 0o777).toBe(0o755);
     expect(statSync(join(hostPath, 'node_modules/thing/package.json')).mode & 0o777).toBe(0o644);
     expect(all.left()).toHaveLength(1);

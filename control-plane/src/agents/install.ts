@@ -184,7 +184,7 @@ async function report(
   const total = options.install.sizeBytes;
   while (!signal.aborted) {
     const done = Math.min(await sizeOf(stage), total);
-    await options.progress(done, total, 'bytes', `fetching ${what}`);
+    await options.progress(done, total, 'bytes', `Fetching ${what}`);
     await pause(options.progressEveryMs ?? 1000, undefined, { signal }).catch(() => null);
   }
 }

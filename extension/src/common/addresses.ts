@@ -75,6 +75,18 @@ export function readServerUrl(text: string): string | null {
 /** The token of a server may cross plain http only on this machine. */
 export function isPlainHttp(url: string): boolean {
   const { protocol, hostname } = new URL(url);
-  const here = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
-  return protocol === 'http:' && !here;
+  return protocol === 'http:' && !isThisMachine(hostname);
+}
+const isThisMachine = (hostname: string): boolean =>
+  hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+
+/**
+ * Where a browser finds a page of the server. `seen`: how the editor would send it there. VS Code in a browser turns an address of its own machine
+ * into a path of its own (`/proxy/3000/…`), below which the page's own addresses lead nowhere. Is that editor seen at an address of this machine, the
+ * server is too: by another spelling, which the editor leaves alone. Else null.
+ */
+export function browserWay(url: string, seen: string): string | null {
+  if (!/^\/(abs)?proxy\/\d+\//.test(new URL(seen).pathname)) return url;
+  if (!isThisMachine(new URL(seen).hostname)) return null;
+  return url.replace(/^http:\/\/(localhost|127\.0\.0\.1)(?=[:/])/, 'http://127.1');
 }

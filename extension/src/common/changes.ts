@@ -1,4 +1,4 @@
-import type { ChangedFile } from '@berth/contract';
+import type { ChangedFile, SessionStatus } from '@berth/contract';
 import { count } from '@berth/client/words';
 
 export interface ChangeRow {
@@ -33,6 +33,20 @@ export function changeRow(file: ChangedFile): ChangeRow {
     letter,
     color,
   };
+}
+
+/** Why a sandbox cannot be asked now; it is not woken for a list. */
+export function whyUnread(status: SessionStatus): string | null {
+  switch (status) {
+    case 'starting':
+    case 'waking':
+      return 'The sandbox is starting.';
+    case 'suspending':
+    case 'suspended':
+      return 'The sandbox is suspended. A message wakes it.';
+    default:
+      return null;
+  }
 }
 
 /** The two sides of a file's diff; null where there is none. */

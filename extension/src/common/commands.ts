@@ -8,6 +8,7 @@ export const commandIds = [
   'berth.showLogs',
   'berth.openDashboard',
   'berth.newAgent',
+  'berth.manageAgents',
   'berth.newSession',
   'berth.tour',
   'berth.openSession',

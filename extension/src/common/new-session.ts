@@ -49,10 +49,10 @@ export function agentChoices(options: {
       icon: agent.harness === 'rehearsal' ? 'beaker' : 'robot',
       description: notes.filter((note) => note !== '').join(', '),
       detail: [
-        repositoryName(agent) ?? (agent.harness === 'rehearsal' ? '' : 'any repository'),
+        agent.harness === 'rehearsal' ? 'A scripted agent that shows how everything works' : '',
+        agent.harness === 'rehearsal' ? '' : (repositoryName(agent) ?? 'Any code'),
         agent.mode === 'ask' ? 'ask first' : 'auto',
         agent.model ?? '',
-        agent.harness === 'rehearsal' ? 'a scripted agent that shows how everything works' : '',
       ]
         .filter((part) => part !== '')
         .join(', '),

@@ -29,6 +29,10 @@ export function statusLook(session: Session, now: number): StatusLook {
   return { ...sign, icon, words: wordsOf(session, now) };
 }
 
+/** In a tab `loading` turns the title with it, whether it was asked to or not: there it is the still one. */
+export const tabIcon = ({ icon }: StatusLook): string =>
+  icon.startsWith('loading') ? 'session-in-progress' : icon;
+
 const join = (...words: string[]) => words.filter((word) => word !== '').join(' ');
 
 function wordsOf(session: Session, now: number): string {

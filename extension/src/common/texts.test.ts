@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { agentOf, harnessOf, sessionOf } from '../testing/records.ts';
 import {
+  browserWay,
   inWorkspace,
   isPlainHttp,
   partsOf,
@@ -9,7 +10,8 @@ import {
   readLink,
   readServerUrl,
 } from './addresses.ts';
-import { changeRow, sidesOf } from './changes.ts';
+import { changeRow, sidesOf, whyUnread } from './changes.ts';
+import { freeName, harnessChoices, lastModel } from './new-agent.ts';
 import { agentChoices, codeChoices } from './new-session.ts';
 import { redact } from './redaction.ts';
 import { berthLine, createScreenWatch, notAttachedLine } from './terminal-text.ts';
@@ -145,6 +147,40 @@ test('a changed file is a row and two sides', () => {
   expect(changeRow({ ...file, path: 'a', binary: true }).description).toBe('binary');
 });
 
+test('changes that cannot be read yet say why, and only then', () => {
+  expect(whyUnread('starting')).toBe('The sandbox is starting.');
+  expect(whyUnread('suspended')).toBe('The sandbox is suspended. A message wakes it.');
+  expect(whyUnread('idle')).toBeNull();
+});
+
+test('an agent is made of a harness, a model that is known here, and a name that is free', () => {
+  const codex = agentOf({ name: 'codex', harness: 'codex', model: 'gpt-5' });
+  const kinds = [
+    harnessOf({ id: 'rehearsal', title: 'Rehearsal', needsModel: false, installed: true }),
+    harnessOf({ id: 'codex', title: 'Codex', needsModel: true, installed: false }),
+  ];
+  expect(harnessChoices(kinds).map(({ harness, icon }) => [harness.id, icon])).toEqual([
+    ['codex', 'robot'],
+    ['rehearsal', 'beaker'],
+  ]);
+  expect(harnessChoices(kinds)[0]?.description).toMatch(/, is fetched at first use$/);
+  expect(lastModel([codex], 'codex')).toBe('gpt-5');
+  expect(lastModel([codex], 'gemini')).toBe('');
+  expect(freeName([codex], 'gemini')).toBe('gemini');
+  expect(freeName([codex, agentOf({ name: 'codex-2' })], 'codex')).toBe('codex-3');
+});
+
+test('a page of the server is opened past the path that an editor in a browser would send it through', () => {
+  const page = 'http://127.0.0.1:3000/sign-in/abc#/agents';
+  expect(browserWay(page, page)).toBe(page);
+  const passed = browserWay(page, 'http://localhost:8080/proxy/3000/sign-in/abc#/agents');
+  expect(passed).toBe('http://127.1:3000/sign-in/abc#/agents');
+  expect(new URL(passed ?? '').href).toBe(page);
+  expect(browserWay(page, 'https://code.example.com/proxy/3000/sign-in/abc')).toBeNull();
+  const other = 'https://berth.example.com/sign-in/abc';
+  expect(browserWay(other, other)).toBe(other);
+});
+
 test('the agent used last comes first, and its code as most people want it', () => {
   const used = agentOf({ id: '01990000-0000-7000-8000-00000000000a', name: 'used' });
   const fresh = agentOf({
@@ -162,6 +198,7 @@ test('the agent used last comes first, and its code as most people want it', () 
   expect(choose('').map(({ agent }) => agent.name)).toEqual(['used', 'fresh']);
   expect(choose('fresh').map(({ agent }) => agent.name)).toEqual(['fresh', 'used']);
   expect(choose('')[1]?.detail).toBe('northwind/checkout-api, ask first');
+  expect(choose('')[0]?.detail).toMatch(/^Any code, ask first/);
   expect(codeChoices(fresh, true)).toEqual(['repository', 'folder']);
   expect(codeChoices(used, true)).toEqual(['folder', 'empty']);
   expect(codeChoices(used, false)).toEqual(['empty']);

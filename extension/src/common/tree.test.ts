@@ -2,7 +2,7 @@ import { sessionStatuses } from '@berth/contract';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { agentOf, approvalOf, at, now, sessionOf, stateOf } from '../testing/records.ts';
-import { offlineLook, statusLook } from './status.ts';
+import { offlineLook, statusLook, tabIcon } from './status.ts';
 import {
   nextInNeed,
   nodesOf,
@@ -91,6 +91,21 @@ test('an agent without sessions stands below the others, and says how many it ho
     'alpha: rehearsal, no sessions',
   ]);
   expect(treeOf(stateOf({ agents: [free] }), options).roots).toEqual([]);
+});
+
+test('an agent that gets its first session is a new row, which the editor opens', () => {
+  const busy = agentOf({ id: sessionOf().agentId });
+  const other = sessionOf({ agentId: '01990000-0000-7000-8000-000000000abc' });
+  const idIn = (sessions: ReturnType<typeof sessionOf>[]) =>
+    treeOf(stateOf({ sessions, agents: [busy] }), options).roots.find(
+      ({ agentId }) => agentId === busy.id,
+    )?.id;
+  expect(idIn([other])).not.toBe(idIn([other, sessionOf()]));
+});
+
+test('no tab wears the icon that would turn its title', () => {
+  for (const status of sessionStatuses)
+    expect(tabIcon(statusLook(sessionOf({ status }), now))).not.toContain('loading');
 });
 
 test('what the filter keeps out is counted, and what needs a person is never filtered out of the running ones', () => {

@@ -140,7 +140,8 @@ function agentNode(
         ? count(sessions.length, 'session')
         : '';
   return {
-    id,
+    // Of another name while it is empty: the editor keeps a row that could not open closed when something comes into it.
+    id: sessions.length === 0 ? `${id}:empty` : id,
     kind: 'agent',
     label: cut(plain(name), labelMax),
     // An agent that is called like its harness needs no second name.

@@ -1,7 +1,7 @@
 import { explain } from '@berth/client';
 import type { ChangedFile, Session } from '@berth/contract';
 import * as vscode from 'vscode';
-import { changeRow } from '../common/changes.ts';
+import { changeRow, whyUnread } from '../common/changes.ts';
 import { paced, systemTimers } from '../common/clock.ts';
 import type { Hub } from '../common/hub.ts';
 import { cut, plain } from '../common/words.ts';
@@ -96,11 +96,7 @@ export function createChangesView(options: {
         if (mine !== round) return;
         rows = [];
         shown = session.id;
-        // A sandbox that sleeps cannot be asked; it is not woken for a list.
-        view.message =
-          session.status === 'suspended'
-            ? vscode.l10n.t('The sandbox is suspended. A message wakes it.')
-            : explain(error);
+        view.message = whyUnread(session.status) ?? explain(error);
         title(session);
         changed.fire(undefined);
       },

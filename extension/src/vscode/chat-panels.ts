@@ -10,7 +10,7 @@ import {
 } from '../common/chat-host.ts';
 import { systemClock, systemTimers } from '../common/clock.ts';
 import type { Hub } from '../common/hub.ts';
-import { offlineLook, statusLook, tones } from '../common/status.ts';
+import { offlineLook, statusLook, tabIcon, tones } from '../common/status.ts';
 import { cut, plain } from '../common/words.ts';
 import type { Active } from './active.ts';
 import { chatPage } from './chat-page.ts';
@@ -53,9 +53,7 @@ export function createChatPanels(options: {
         : offlineLook(session, state.heardAt);
     const title = cut(plain(session.title), titleMax);
     if (panel.title !== title) panel.title = title;
-    // A tab does not spin.
-    const icon = look.icon.replace('~spin', '');
-    panel.iconPath = new vscode.ThemeIcon(icon, new vscode.ThemeColor(tones[look.tone]));
+    panel.iconPath = new vscode.ThemeIcon(tabIcon(look), new vscode.ThemeColor(tones[look.tone]));
   }
 
   function fill(panel: vscode.WebviewPanel, sessionId: string): void {

@@ -11,6 +11,7 @@ import {
 import { byteSize, count } from '@berth/client/words';
 import { git, isRepository } from '../node/git.ts';
 import { listFolder, packBytesMax, packFolder, type Folder } from '../node/pack.ts';
+import { newAgent } from './new-agent-flow.ts';
 import { settings } from './settings.ts';
 import { inputStep, pickStep } from './steps.ts';
 
@@ -33,6 +34,8 @@ export async function newSession(options: {
   onError: (what: string, error: unknown) => void;
 }): Promise<Session | null> {
   const { hub, link } = options;
+  // Agents are made in the browser and by the command line too.
+  await hub.refresh().catch((error: unknown) => options.onError('agents', error));
   const state = hub.state.get();
   const title = vscode.l10n.t('New Session');
   const known = state.agents.find(({ id }) => id === options.agentId) ?? null;
@@ -48,11 +51,8 @@ export async function newSession(options: {
         items: agentItems(hub),
       });
       if (answer.kind !== 'value') return null;
-      if (!answer.value.agent) {
-        await vscode.commands.executeCommand('berth.newAgent');
-        return null;
-      }
-      choice.agent = answer.value.agent;
+      choice.agent = answer.value.agent ?? (await newAgent({ hub, link }));
+      if (!choice.agent) return null;
     } else if (step === 2 && choice.agent) {
       const answer = await pickStep({
         ...common,
@@ -75,7 +75,7 @@ export async function newSession(options: {
         ...common,
         title: vscode.l10n.t('{0}: First Message', title),
         placeholder: vscode.l10n.t('What should the agent do?'),
-        prompt: vscode.l10n.t('Press Enter to start. Without a message the chat just opens.'),
+        prompt: vscode.l10n.t('Without a message the chat just opens.'),
         value: choice.message,
       });
       if (answer.kind === 'cancelled') return null;
@@ -201,7 +201,10 @@ async function upload(link: Link, session: Session, folder: Folder): Promise<voi
   await vscode.window.withProgress(
     {
       location: vscode.ProgressLocation.Notification,
-      title: vscode.l10n.t('Copying {0} into the sandbox', byteSize(folder.sizeBytes)),
+      title: vscode.l10n.t(
+        'Copying {0} into the sandbox when it is there',
+        byteSize(folder.sizeBytes),
+      ),
       cancellable: true,
     },
     async (progress, cancel) => {
@@ -223,7 +226,10 @@ async function upload(link: Link, session: Session, folder: Folder): Promise<voi
           } catch (error) {
             const code = codeOf(error);
             const early = code === 'sandbox-not-ready' || code === 'runner-unreachable';
-            if (!early || signal.aborted || attempt === uploadAttemptsMax) throw error;
+            if (!early || signal.aborted) throw error;
+            // An agent that is fetched at its first use takes as long as the line does: while that goes on, so does the wait.
+            const { status } = await link.client.sessions.get(session.id, { signal });
+            if (status !== 'starting' && attempt >= uploadAttemptsMax) throw error;
             await new Promise((resolve) => setTimeout(resolve, uploadRetryMs));
           }
         }

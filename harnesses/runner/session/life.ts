@@ -68,7 +68,7 @@ export function createLife(options: {
     const spec = { ...options.spec(), mode: conversation.mode };
     const { harness } = spec;
     if (options.deaths() > 1) await new Promise((resolve) => setTimeout(resolve, limits.respawnMs));
-    if (announce) phase('agent-starting', `${harness.title} ${harness.version}`);
+    if (announce) phase('agent-starting', `Starting ${harness.title} ${harness.version}`);
     let started: Agent | undefined;
     const slow = setTimeout(() => {
       const seconds = String(limits.slowStartMs / 1000);

@@ -200,7 +200,7 @@ export function AgentForm(props: {
           <Field
             name="repositoryUrl"
             label="Repository"
-            help="Cloned inside the sandbox when a session starts. Its host must be on the egress list."
+            help="Cloned inside the sandbox when a session starts. Its host may then be reached."
             fault={shown('repositoryUrl')}
           >
             <div class="two-col">

@@ -31,6 +31,8 @@ export const change: { [K in EventKind]: (draft: Draft, event: EventOf<K>) => vo
   },
   'turn.started': (draft, { payload, seq, at }) => {
     settleQuestion(draft, payload.turnId);
+    // A plan that was carried out says nothing about the next turn.
+    if (draft.isPlanDone()) draft.set({ plan: [] });
     const before = draft.turn(payload.turnId);
     draft.putTurn({
       ...blankTurn(payload.turnId, seq),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { count, duration, money, when } from '@berth/client/words';
-import { exactDuration, headline, lately, runningFor, shortPath } from './format.ts';
+import { exactDuration, headline, lately, progressWords, runningFor, shortPath } from './format.ts';
 
 const at = (day: number, hour: number, minute: number) =>
   new Date(2026, 10, day, hour, minute).getTime();
@@ -19,6 +19,8 @@ test.each<[string, string]>([
   [exactDuration(120_000), '2 min'],
   [runningFor(8_900), '8 s'],
   [runningFor(61_000), '1 min'],
+  [progressWords({ done: 156_156_766, total: 660_000_000, unit: 'bytes' }), '149 MB of 629 MB'],
+  [progressWords({ done: 12.4, total: 100, unit: '%' }), '12 of 100 %'],
   [money('2.305'), '$2.31'],
   [money('0.004'), '<$0.01'],
   [money('0'), '$0.00'],

@@ -1,5 +1,5 @@
 /** Times and paths as the chat and the dashboard write them, beyond what all faces share. */
-import { duration, when } from '@berth/client/words';
+import { byteSize, duration, when } from '@berth/client/words';
 
 /** Like `duration`, but the seconds stay visible in the first hour: "1 min 52 s". For what is over. */
 export function exactDuration(ms: number): string {
@@ -14,6 +14,13 @@ export function exactDuration(ms: number): string {
 export function runningFor(ms: number): string {
   const seconds = Math.floor(Math.max(0, ms) / 1000);
   return seconds < 60 ? `${seconds} s` : duration(ms);
+}
+
+/** "149 MB of 629 MB", "12 of 100 %". */
+export function progressWords(progress: { done: number; total: number; unit: string }): string {
+  const { done, total, unit } = progress;
+  if (unit === 'bytes') return `${byteSize(done)} of ${byteSize(total)}`;
+  return `${Math.round(done)} of ${Math.round(total)} ${unit}`;
 }
 
 /** "now", "18 min", "3 h" within six hours; then as `when`. For lists. */

@@ -169,6 +169,24 @@ const cuts = fc.array(fc.nat(1000), { maxLength: 8 });
 const places = (log: readonly Raw[], at: readonly number[]) =>
   [...new Set([...at.map((n) => n % (log.length + 1)), log.length])].sort((a, b) => a - b);
 
+test('a plan that was carried out goes when the next turn begins; an open one stays', () => {
+  const plan = (status: string) => ({ entries: [{ content: 'Look', priority: 'high', status }] });
+  const left = (status: string) =>
+    openTranscript(
+      {
+        after: 0,
+        to: 3,
+        events: [
+          event(1, 'turn.started', { turnId: uuid(1) }),
+          event(2, 'plan', plan(status)),
+          event(3, 'turn.started', { turnId: uuid(2) }),
+        ],
+      },
+      false,
+    ).view.plan.length;
+  expect([left('completed'), left('in_progress')]).toEqual([0, 1]);
+});
+
 describe('the replica converges', () => {
   test('however the log is cut, the state is the same', () => {
     fc.assert(

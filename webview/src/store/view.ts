@@ -87,6 +87,9 @@ export class Draft {
     this.#terminals ??= new Map(this.#view.terminals);
     return this.#terminals;
   }
+  isPlanDone(): boolean {
+    return this.#view.plan.every(({ status }) => status === 'completed');
+  }
   set(part: Partial<Pick<View, 'plan' | 'commands' | 'mode' | 'lastAt'>>): void {
     this.#view = { ...this.#view, ...part };
   }

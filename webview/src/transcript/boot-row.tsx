@@ -1,6 +1,7 @@
 import type { JSX } from 'preact';
 import { useChat, useOpen } from '../chat/context.ts';
 import type { BootEntry } from '../store/entries.ts';
+import { progressWords } from '../store/format.ts';
 import { duration } from '@berth/client/words';
 import { Icon, LinkButton } from '../ui/icon.tsx';
 import { Line } from '../ui/line.tsx';
@@ -73,7 +74,7 @@ export function BootRow(props: { entry: BootEntry; connected: boolean }): JSX.El
                   </span>
                   <span class="meta pushed">
                     {progress && !done ? (
-                      `${Math.round(progress.done)} of ${Math.round(progress.total)} ${progress.unit}`
+                      progressWords(progress)
                     ) : end !== null ? (
                       duration(end - phase.at)
                     ) : connected ? (

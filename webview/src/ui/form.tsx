@@ -56,6 +56,11 @@ interface FieldProps {
   invalid?: boolean | undefined;
   placeholder?: string | undefined;
 }
+/** The toolkit writes "Text field" over a name that was there before the element was: it is given once more. */
+const named =
+  (label: string) =>
+  (element: HTMLElement | null): void =>
+    element?.setAttribute('aria-label', label);
 const valueOf = (event: Event): string =>
   String((event.currentTarget as unknown as { value: unknown }).value);
 
@@ -66,6 +71,7 @@ const valueOf = (event: Event): string =>
 export function TextField(props: FieldProps & { type?: 'text' | 'password' }): JSX.Element {
   return (
     <vscode-text-field
+      ref={named(props.label)}
       {...(props.id ? { id: props.id } : {})}
       class={props.invalid ? 'invalid' : ''}
       aria-label={props.label}
@@ -82,6 +88,7 @@ export function TextField(props: FieldProps & { type?: 'text' | 'password' }): J
 export function TextArea(props: FieldProps & { rows: number }): JSX.Element {
   return (
     <vscode-text-area
+      ref={named(props.label)}
       {...(props.id ? { id: props.id } : {})}
       class={props.invalid ? 'invalid' : ''}
       aria-label={props.label}

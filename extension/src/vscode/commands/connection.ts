@@ -1,5 +1,6 @@
 import { codeOf } from '@berth/client';
 import * as vscode from 'vscode';
+import { browserWay } from '../../common/addresses.ts';
 import type { SignIn } from '../sign-in.ts';
 import type { Terminals } from '../terminals.ts';
 import { linkOf, sessionIdOf, type CommandTable, type Desk } from './run.ts';
@@ -34,7 +35,14 @@ export function connectionCommands(
       const id = sessionIdOf(value);
       return openInBrowser(desk, id === null ? '/' : `/#/sessions/${id}`);
     },
-    'berth.newAgent': () => openInBrowser(desk, '/#/agents/new'),
+    'berth.newAgent': async () => {
+      const link = await linkOf(desk);
+      if (link === null) return;
+      const { newAgent } = await import('../new-agent-flow.ts');
+      const agent = await newAgent({ hub, link });
+      if (agent) await vscode.commands.executeCommand('berth.newSession', { agentId: agent.id });
+    },
+    'berth.manageAgents': () => openInBrowser(desk, '/#/agents'),
   };
 }
 
@@ -49,6 +57,16 @@ async function openInBrowser(desk: Desk, path: string): Promise<void> {
       return link.client.url + path;
     },
   );
-  // A Uri would escape the part behind # once more: the text goes as it is.
-  await vscode.env.openExternal(vscode.Uri.parse(url, true));
+  const uri = vscode.Uri.parse(url, true);
+  // VS Code in a browser sends addresses of its own machine through a path of its own, below which no page of ours can live.
+  const seen = vscode.env.uiKind === vscode.UIKind.Web ? await vscode.env.asExternalUri(uri) : uri;
+  const way = browserWay(url, seen.toString(true));
+  if (way === null)
+    await vscode.window.showErrorMessage(
+      vscode.l10n.t(
+        'Your browser cannot reach {0}. Set BERTH_PUBLIC_URL on the server to an address that it can.',
+        link.client.url,
+      ),
+    );
+  else await vscode.env.openExternal(vscode.Uri.parse(way, true));
 }
