@@ -92,3 +92,17 @@ export function createFileFinder(options: {
       .map(([path]) => path);
   };
 }
+
+/** The files of one session that a message can name, by their addresses in its sandbox: what the chat offers behind an `@`. */
+export function createMentions(options: {
+  list: (folder?: string) => Promise<{ items: readonly FileEntry[] }>;
+  clock: Clock;
+}): (query: string) => Promise<{ items: { name: string; uri: string }[] }> {
+  const find = createFileFinder({
+    list: async (folder) => (await options.list(folder === '' ? undefined : folder)).items,
+    clock: options.clock,
+  });
+  return async (query) => ({
+    items: (await find(query)).map((name) => ({ name, uri: `file:///workspace/${name}` })),
+  });
+}

@@ -5,7 +5,7 @@ export type { ByteSource, Fetch, RequestOptions } from './request.ts';
 export type { FileContent } from './content.ts';
 export type { EventPage } from './events.ts';
 export { everything } from './events.ts';
-export { createFileFinder } from './find-files.ts';
+export { createMentions } from './find-files.ts';
 export type { Clock, Timers } from './clock.ts';
 export type { Connect, Socket, SocketHandlers } from './socket.ts';
 export { connectBrowser } from './socket.ts';

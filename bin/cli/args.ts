@@ -30,6 +30,9 @@ export const common = {
   help: { type: 'boolean', short: 'h' },
 } as const satisfies ParseArgsOptionsConfig;
 
+const takesValue = (name: string): boolean =>
+  Object.entries(common).some(([option, { type }]) => option === name && type === 'string');
+
 /** The command that the first words name; the longest name wins: `sessions ls` before `sessions`. */
 export function findForm<T extends Form>(
   forms: readonly T[],
@@ -39,7 +42,7 @@ export function findForm<T extends Form>(
   let from = 0;
   while (from < argv.length && (argv[from] ?? '').startsWith('-')) {
     const name = (argv[from] ?? '').replace(/^--/, '');
-    from += name === 'server' || name === 'token' || name === 'ca-file' ? 2 : 1;
+    from += takesValue(name) ? 2 : 1;
   }
   for (const length of [2, 1]) {
     const name = argv.slice(from, from + length).join(' ');

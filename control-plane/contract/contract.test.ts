@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { createBeats } from './link.ts';
 import { problems } from './problems.ts';
 import { openApiDocument } from './openapi.ts';
 import type { Route } from './routes.ts';
@@ -54,4 +55,13 @@ test('what a person writes is described as strictly as it is checked', () => {
   });
   // Answers may grow; readers ignore what they do not know.
   expect(components.schemas['Agent']).not.toHaveProperty('additionalProperties');
+});
+
+test('beats: given up after so many in silence; whoever is heard, or is not listened to, starts anew', () => {
+  const beats = createBeats(2);
+  expect([beats.beat(true), beats.beat(true)]).toEqual([true, true]);
+  beats.heard();
+  expect([beats.beat(true), beats.beat(true)]).toEqual([true, true]);
+  expect(beats.beat(false)).toBe(true);
+  expect([beats.beat(true), beats.beat(true), beats.beat(true)]).toEqual([true, true, false]);
 });

@@ -236,3 +236,21 @@ export const controlFrame = z.discriminatedUnion('op', [
   z.object({ op: z.literal('pong') }),
 ]);
 export type ControlFrame = z.infer<typeof controlFrame>;
+
+/**
+ * The heart of a stream, on both of its sides: whether the other one is there. Both ping also while they do not read, so a peer that only waits for its own
+ * reader is still heard. Beats are counted, not milliseconds: a machine that slept has not heard nothing for hours. Pure.
+ */
+export function createBeats(missedMax: number) {
+  let missed = 0;
+  return {
+    heard(): void {
+      missed = 0;
+    },
+    /** False: the other side is gone without a word. While we do not read, its silence is ours. */
+    beat(reading: boolean): boolean {
+      missed = reading ? missed + 1 : 0;
+      return missed <= missedMax;
+    },
+  };
+}

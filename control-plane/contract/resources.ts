@@ -155,8 +155,6 @@ export const patchTurn = z.strictObject({
   position: z.optional(z.int().check(z.minimum(0))),
 });
 export type PatchTurn = z.infer<typeof patchTurn>;
-export const settleTurn = z.strictObject({ answer: z.enum(['resend', 'arrived', 'drop']) });
-export type SettleTurn = z.infer<typeof settleTurn>;
 
 export const approval = z.object({
   id: uuid,

@@ -2,12 +2,10 @@ import type { Logger } from 'pino';
 import * as z from 'zod/mini';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
-import type { Actor } from './identity/index.ts';
 import type { NewId } from './ids.ts';
 import type { Places } from './places.ts';
 import type { Replicas } from './replicas/index.ts';
 import { createLocalDriver, type SandboxDriver, type SandboxReports } from './sandboxes/index.ts';
-import type { SessionsFeature } from './sessions/index.ts';
 import type { Hints, Store } from './store/index.ts';
 import type { Terminals } from './terminals/index.ts';
 import { startEgress, type Egress } from './vault/index.ts';
@@ -137,15 +135,4 @@ export function closingTerminals(
         await terminals.sessionEnded(sessionId, 'The sandbox is gone.');
     },
   };
-}
-
-/** A turn runs somewhere, or waits for a person in its middle: a runner of another build may not be replaced now. */
-export async function anyTurnOpen(
-  { sessions }: Pick<SessionsFeature, 'sessions'>,
-  owner: Actor,
-): Promise<boolean> {
-  for (const status of ['running', 'waiting', 'stalled'] as const) {
-    if ((await sessions.list(owner, { status, limit: 1 })).items.length > 0) return true;
-  }
-  return false;
 }

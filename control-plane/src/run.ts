@@ -10,7 +10,7 @@ import type { Config } from './config.ts';
 import { lockDataDir } from './data-dir-lock.ts';
 import { openDatabase, readiness } from './database.ts';
 import { openGateway } from './open-gateway.ts';
-import { tellWorking } from './at-work.ts';
+import { anyTurnOpen, tellWorking } from './at-work.ts';
 import { watchDisk } from './disk-watch.ts';
 import { greeting } from './greeting.ts';
 import { createIdentity } from './identity/index.ts';
@@ -19,7 +19,6 @@ import { listenFault } from './listen-fault.ts';
 import type { LocalFile } from './local-file.ts';
 import { createLogMetrics } from './log-metrics.ts';
 import {
-  anyTurnOpen,
   closingTerminals,
   openWorker,
   probeMachine,

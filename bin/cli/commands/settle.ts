@@ -1,26 +1,28 @@
+import { isSettleAnswer, settleChoices, type SettleTurn } from '@berth/contract';
 import { UsageError } from '../args.ts';
 import { exitCode, Refused, type Run } from '../context.ts';
 import { oneLine, shortId } from '../format.ts';
 
-const answers = {
+const done = {
   resend: 'sent again',
   arrived: 'it was done',
   drop: 'dropped',
-} as const;
-const isAnswer = (word: string): word is keyof typeof answers => Object.hasOwn(answers, word);
+} as const satisfies Record<SettleTurn['answer'], string>;
 
 /** A message whose delivery nobody can know: a person says what became of it. */
 export const settle: Run = async (context) => {
   const answer = context.word(1);
-  if (!isAnswer(answer))
-    throw new UsageError(`"${answer}" is no answer: say ${Object.keys(answers).join(', ')}`);
+  if (!isSettleAnswer(answer))
+    throw new UsageError(
+      `"${answer}" is no answer: say ${settleChoices.map((choice) => choice.answer).join(', ')}`,
+    );
   const session = await context.findSession(context.word(0));
   const api = await context.client();
   const { items } = await api.turns.list(session.id, { state: 'unknown', limit: 1 });
   const turn = items[0];
   if (turn === undefined) throw new Refused('no message of this session is in question');
   const settled = await api.turns.settle(session.id, turn.id, { answer });
-  context.give(settled, () => `${oneLine(session.title)}: ${answers[answer]}`);
+  context.give(settled, () => `${oneLine(session.title)}: ${done[answer]}`);
   return exitCode.ok;
 };
 
@@ -28,7 +30,7 @@ export const settle: Run = async (context) => {
 export const howToSettle = (sessionId: string): string =>
   [
     'Something died, and nobody can know whether the message arrived:',
-    ...Object.entries(answers).map(
+    ...Object.entries(done).map(
       ([word, meaning]) => `  berth settle ${shortId(sessionId)} ${word.padEnd(8)}  ${meaning}`,
     ),
   ].join('\n');

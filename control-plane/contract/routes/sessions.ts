@@ -9,9 +9,9 @@ import {
   patchSession,
   patchTurn,
   session,
-  settleTurn,
   turn,
 } from '../resources.ts';
+import { settleTurn } from '../settle.ts';
 import { seq } from '../scalars.ts';
 import type { Route } from './route.ts';
 import { bodyLimits, cursor, limit } from './route.ts';

@@ -44,23 +44,3 @@ test('a peer that has nothing to say stays', async () => {
   keepAlive(ours, often);
   expect(await ended(ours)).toBe(false);
 });
-
-test('a peer that does not read now, because nobody reads from it, stays: it pings', async () => {
-  const { ours, peer } = await pair();
-  keepAlive(ours, often);
-  keepAlive(peer, often);
-  peer.pause();
-  expect(await ended(ours)).toBe(false);
-  // And when it had no heart of its own, it would not.
-  const other = await pair();
-  keepAlive(other.ours, often);
-  other.peer.pause();
-  expect(await ended(other.ours)).toBe(true);
-});
-
-test('what we do not read ourselves is no silence', async () => {
-  const { ours } = await pair(false);
-  keepAlive(ours, often);
-  ours.pause();
-  expect(await ended(ours)).toBe(false);
-});

@@ -1,4 +1,4 @@
-import { Problem } from '@berth/contract';
+import { isSettleAnswer, Problem } from '@berth/contract';
 import type { Approval, DecideApproval } from '@berth/contract';
 import { mustActIn, type Actor } from '../identity/index.ts';
 import { advance } from './advance.ts';
@@ -6,7 +6,6 @@ import * as store from './approvals.store.ts';
 import { atOwner } from './commands.ts';
 import { say, type Core } from './core.ts';
 import { approvalResolved } from './entries.ts';
-import { isAnswer } from './delivery-question.store.ts';
 import type { Approvals } from './services.ts';
 import { settleTurn } from './settle-turn.ts';
 import { checkedCursor, isUuid, pageOf } from './sql.ts';
@@ -91,7 +90,7 @@ export function createApprovals(core: Core): Approvals {
   ): Promise<Approval> {
     const { session_id: sessionId, turn_id: turnId } = before;
     const settled =
-      turnId === null || !isAnswer(optionId)
+      turnId === null || !isSettleAnswer(optionId)
         ? null
         : await settleTurn(core, actor, { sessionId, turnId }, optionId, {
             revision,

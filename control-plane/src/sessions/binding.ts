@@ -34,7 +34,7 @@ export interface Binding {
 const nameOf = ({ generation, instance = '' }: Sandbox): string =>
   `${String(generation)} ${instance}`;
 
-export const agentsDir = (harness: string): string => `/opt/agents/${harness}`;
+const agentsDir = (harness: string): string => `/opt/agents/${harness}`;
 
 export function createBinding(core: Core): Binding {
   const contexts = new Map<string, SessionContext>();
@@ -57,7 +57,7 @@ export function createBinding(core: Core): Binding {
     { door, instance, agents = [] }: Sandbox & Required<Pick<Sandbox, 'door'>>,
     grant: EgressGrant,
   ): SessionSpec {
-    const bound = agents.find(({ name }) => agentsDir(name) === agentsDir(agent.harness));
+    const bound = agents.find(({ name }) => name === agent.harness);
     const spec: SessionSpec = {
       sessionId: state.id,
       generation: state.generation,

@@ -1,4 +1,4 @@
-import { plainText, type ContentBlock, type SettleTurn } from '@berth/contract';
+import { plainText, settleChoices, type ContentBlock, type SettleTurn } from '@berth/contract';
 import { uuidOf } from './delivery.ts';
 import type { Sql } from './sql.ts';
 import type { TurnRow } from './turns.store.ts';
@@ -7,13 +7,11 @@ import type { TurnRow } from './turns.store.ts';
 export const questionId = (turn: Pick<TurnRow, 'id' | 'resends'>): string =>
   uuidOf(`${turn.id} unknown ${String(turn.resends)}`);
 
-const options = [
-  { optionId: 'resend', name: 'Send again', kind: 'allow_once' },
-  { optionId: 'arrived', name: 'It was done', kind: 'allow_once' },
-  { optionId: 'drop', name: 'Drop it', kind: 'reject_once' },
-] as const satisfies readonly { optionId: SettleTurn['answer']; name: string; kind: string }[];
-export const isAnswer = (optionId: string): optionId is SettleTurn['answer'] =>
-  options.some((option) => option.optionId === optionId);
+const options = settleChoices.map(({ answer, words }) => ({
+  optionId: answer,
+  name: words,
+  kind: answer === 'drop' ? 'reject_once' : 'allow_once',
+}));
 
 const wordsMax = 300;
 const wordsOf = (prompt: readonly ContentBlock[]): string =>

@@ -1,6 +1,6 @@
 import type { Sandbox, SandboxIntents, SandboxReports } from '../sandboxes/index.ts';
 import { advance } from './advance.ts';
-import { agentsDir, type Binding } from './binding.ts';
+import type { Binding } from './binding.ts';
 import { sayOrLeave } from './commands.ts';
 import { changed, say, type Core } from './core.ts';
 import type { EgressGrants } from './egress-grants.ts';
@@ -35,7 +35,7 @@ export function createIntents(core: Core): SandboxIntents {
         sessionId: intent.sessionId,
         generation: intent.generation,
         env: { ...core.config.containerEnv, ...agent.env },
-        agents: [{ name: agentsDir(agent.harness).slice('/opt/agents/'.length), hostPath }],
+        agents: [{ name: agent.harness, hostPath }],
         limits: core.config.limits,
       };
     },

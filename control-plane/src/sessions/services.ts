@@ -30,6 +30,8 @@ export interface Sessions {
     },
   ): Promise<Page<Session>>;
   get(actor: Actor, id: string): Promise<Session>;
+  /** The same, for whoever is about to act in it: `forbidden` when somebody else made it. */
+  own(actor: Actor, id: string): Promise<Session>;
   patch(actor: Actor, id: string, version: number, patch: PatchSession): Promise<Session>;
   remove(actor: Actor, id: string): Promise<Session>;
   suspend(actor: Actor, id: string): Promise<Session>;

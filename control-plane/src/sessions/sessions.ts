@@ -8,10 +8,11 @@ import { createSession } from './create-session.ts';
 import { changed, type Core } from './core.ts';
 import { deliveryId } from './delivery.ts';
 import { exportMarkdown } from './markdown.ts';
+import { own, readable } from './reach.ts';
 import type { EventReader } from './log/replay.ts';
 import type { Sessions } from './services.ts';
 import * as store from './sessions.store.ts';
-import { checkedCursor, isUuid, noSession, pageOf } from './sql.ts';
+import { checkedCursor, noSession, pageOf } from './sql.ts';
 import { requestCancel } from './turns.store.ts';
 
 export function createSessionsService(
@@ -21,20 +22,8 @@ export function createSessionsService(
 ): Sessions {
   const { pool } = core;
 
-  async function row(actor: Actor, id: string): Promise<store.SessionRow> {
-    const found = isUuid(id) ? await store.readSession(pool, actor, id) : null;
-    if (found === null) throw noSession();
-    return found;
-  }
   const view = async (actor: Actor, id: string): Promise<Session> =>
-    store.sessionView(await row(actor, id));
-
-  /** For whoever changes something in it. */
-  async function own(actor: Actor, id: string): Promise<store.SessionRow> {
-    const found = await row(actor, id);
-    mustActIn(actor, found.created_by_id);
-    return found;
-  }
+    store.sessionView(await readable(core, actor, id));
 
   /** Intent first, in the row; then whoever makes it true looks. */
   async function intend(
@@ -42,7 +31,7 @@ export function createSessionsService(
     id: string,
     intent: Parameters<typeof store.setIntent>[2],
   ): Promise<Session> {
-    await own(actor, id);
+    await own(core, actor, id);
     return core.owner.guard(id, async () => {
       if (!(await store.setIntent(pool, { id, teamId: actor.teamId }, intent))) throw noSession();
       core.sandboxes.hint(id);
@@ -57,7 +46,7 @@ export function createSessionsService(
     version: number,
     change: PatchSession,
   ): Promise<Session> {
-    const before = await row(actor, id);
+    const before = await readable(core, actor, id);
     const { readSeq, title, mode, model, budget } = change;
     // What somebody has read is their own; everything else is the session's.
     if ([title, mode, model, budget].some((value) => value !== undefined)) {
@@ -99,9 +88,10 @@ export function createSessionsService(
       return pageOf(rows, limit, store.sessionView);
     },
     get: view,
+    own: async (actor, id) => store.sessionView(await own(core, actor, id)),
     patch,
     async remove(actor, id) {
-      const last = store.sessionView(await own(actor, id));
+      const last = store.sessionView(await own(core, actor, id));
       if (
         !(await store.markDeleted(pool, { id, teamId: actor.teamId }, new Date(core.clock.now())))
       )
@@ -112,18 +102,18 @@ export function createSessionsService(
     },
     suspend: (actor, id) => intend(actor, id, { desired: 'suspended' }),
     async resume(actor, id) {
-      if ((await own(actor, id)).archived_at !== null)
+      if ((await own(core, actor, id)).archived_at !== null)
         throw new Problem('session-archived', 'Take it out of the archive first.');
       return intend(actor, id, { desired: 'running', replaceFailed: true });
     },
     archive: async (actor, id) => {
-      const { archived_at } = await own(actor, id);
+      const { archived_at } = await own(core, actor, id);
       const archivedAt = archived_at ?? new Date(core.clock.now());
       return intend(actor, id, { desired: 'suspended', archivedAt });
     },
     unarchive: (actor, id) => intend(actor, id, { archivedAt: null }),
     async cancel(actor, id) {
-      await own(actor, id);
+      await own(core, actor, id);
       const request = () => requestCancel(pool, id, new Date(core.clock.now()));
       await atOwner(
         core,
@@ -142,18 +132,18 @@ export function createSessionsService(
       return view(actor, id);
     },
     async restartAgent(actor, id) {
-      await own(actor, id);
+      await own(core, actor, id);
       await core.runner.call(id, 'agent.restart', {});
       return view(actor, id);
     },
     async takeBack(actor, id) {
-      await own(actor, id);
+      await own(core, actor, id);
       // The runner says when the chat holds the conversation again.
       await core.runner.call(id, 'agent.take-back', {});
       return view(actor, id);
     },
     async archiveArrived(actor, id) {
-      await own(actor, id);
+      await own(core, actor, id);
       await store.setAwaitArchive(pool, { id, teamId: actor.teamId }, false);
       core.sandboxes.hint(id);
     },

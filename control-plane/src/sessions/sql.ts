@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Problem } from '@berth/contract';
 import type pg from 'pg';
-import { isTransient } from './log/sqlstate.ts';
+import { isDiskFull, isTransient } from './log/sqlstate.ts';
 
 /** What a statement needs: the pool, or a transaction's connection. */
 export type Sql = Pick<pg.Pool, 'query'>;
@@ -47,8 +47,6 @@ export async function throughOutages<T>(work: () => Promise<T>, signal: AbortSig
   }
 }
 
-const diskFull = '53100';
-
 type AsyncMethods<T> = { [K in keyof T]: T[K] };
 
 /** A service whose calls fail with `not-ready` while the database is away, instead of with the driver's words. */
@@ -66,7 +64,7 @@ export function answeringNotReady<T extends object>(service: T): AsyncMethods<T>
 }
 function translate(error: unknown): never {
   if (!isTransient(error)) throw error;
-  const full = error instanceof Error && 'code' in error && error.code === diskFull;
+  const full = isDiskFull(error);
   const why = full
     ? 'The disk under the database is full: make room.'
     : 'The database does not answer.';

@@ -9,7 +9,8 @@ import { turnEnded, turnQueued } from './entries.ts';
 import { sessionLimits } from './limits.ts';
 import { Elsewhere, type Owned } from './owner.ts';
 import type { Turns } from './services.ts';
-import { readSession, setIntent, type SessionRow } from './sessions.store.ts';
+import { own, readable } from './reach.ts';
+import { setIntent } from './sessions.store.ts';
 import { hashOf } from './prompt.ts';
 import { checkedCursor, inTransaction, isUuid, noSession, pageOf } from './sql.ts';
 import { settleTurn } from './settle-turn.ts';
@@ -22,26 +23,20 @@ export function createTurns(core: Core): Turns {
   const { pool } = core;
   const now = () => new Date(core.clock.now());
 
-  async function session(actor: Actor, sessionId: string): Promise<SessionRow> {
-    const row = isUuid(sessionId) ? await readSession(pool, actor, sessionId) : null;
-    if (row === null) throw noSession();
-    return row;
-  }
-  /** For whoever changes something in it. */
-  async function own(actor: Actor, sessionId: string): Promise<SessionRow> {
-    const row = await session(actor, sessionId);
-    mustActIn(actor, row.created_by_id);
-    return row;
-  }
-  async function ownTurn(actor: Actor, sessionId: string, turnId: string): Promise<store.TurnRow> {
-    const row = await turn(actor, sessionId, turnId);
-    await own(actor, sessionId);
+  async function turnOf(sessionId: string, turnId: string): Promise<store.TurnRow> {
+    const row = isUuid(turnId) ? await store.readTurn(pool, sessionId, turnId) : null;
+    if (row === null) throw noTurn();
     return row;
   }
   async function turn(actor: Actor, sessionId: string, turnId: string): Promise<store.TurnRow> {
-    await session(actor, sessionId);
-    const row = isUuid(turnId) ? await store.readTurn(pool, sessionId, turnId) : null;
-    if (row === null) throw noTurn();
+    await readable(core, actor, sessionId);
+    return turnOf(sessionId, turnId);
+  }
+  /** For whoever changes it: one that is not there is nobody's. */
+  async function ownTurn(actor: Actor, sessionId: string, turnId: string): Promise<store.TurnRow> {
+    const session = await readable(core, actor, sessionId);
+    const row = await turnOf(sessionId, turnId);
+    mustActIn(actor, session.created_by_id);
     return row;
   }
   /** Ended for readers: the row says so, and the log has it, and with it everything that came before. */
@@ -144,12 +139,12 @@ export function createTurns(core: Core): Turns {
 
   return {
     async create(actor, sessionId, input) {
-      const { archived_at } = await own(actor, sessionId);
+      const { archived_at } = await own(core, actor, sessionId);
       const archived = archived_at !== null;
       return core.owner.guard(sessionId, () => create(actor, sessionId, archived, input));
     },
     async list(actor, sessionId, query) {
-      await session(actor, sessionId);
+      await readable(core, actor, sessionId);
       const { limit, cursor, state } = query;
       const from = checkedCursor(cursor);
       const rows = await store.listTurns(pool, {

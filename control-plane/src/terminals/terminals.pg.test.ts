@@ -2,7 +2,7 @@ import type { Session } from '@berth/contract';
 import { Problem } from '@berth/contract';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../clock.ts';
-import type { Actor } from '../identity/index.ts';
+import { mustActIn, type Actor } from '../identity/index.ts';
 import { createIds } from '../ids.ts';
 import type { RunnerPort } from '../sessions/index.ts';
 import { testDatabase } from '../store/testing/index.ts';
@@ -26,6 +26,15 @@ let answer: (method: string) => unknown;
 let db: Awaited<ReturnType<typeof testDatabase>>;
 let terminals: ReturnType<typeof createTerminals>;
 
+function get(who: Actor, id: string): Session {
+  if (who.teamId !== team || id !== sessionId) throw new Problem('not-found', 'No such session.');
+  const { status, phase, archivedAt } = session;
+  return {
+    ...{ id, status, sandbox: { phase }, createdBy: { id: actor.userId, name: 'Ada' } },
+    ...(archivedAt && { archivedAt }),
+  } as Session;
+}
+
 beforeAll(async () => {
   db = await testDatabase();
   terminals = createTerminals({
@@ -44,14 +53,11 @@ beforeAll(async () => {
       },
     },
     sessions: () => ({
-      get: async (who, id) => {
-        if (who.teamId !== team || id !== sessionId)
-          throw new Problem('not-found', 'No such session.');
-        const { status, phase, archivedAt } = session;
-        return {
-          ...{ id, status, sandbox: { phase }, createdBy: { id: actor.userId, name: 'Ada' } },
-          ...(archivedAt && { archivedAt }),
-        } as Session;
+      get: async (who, id) => get(who, id),
+      own: async (who, id) => {
+        const found = get(who, id);
+        mustActIn(who, found.createdBy.id);
+        return found;
       },
     }),
   });

@@ -1,7 +1,7 @@
 import type { CreateTerminal, Session, Terminal, TerminalScreen } from '@berth/contract';
 import { Problem } from '@berth/contract';
 import type { Clock } from '../clock.ts';
-import { mustActIn, type Actor } from '../identity/index.ts';
+import type { Actor } from '../identity/index.ts';
 import type { NewId } from '../ids.ts';
 import type { RunnerStreams } from '../runners/index.ts';
 import type { RunnerPort, Sessions } from '../sessions/index.ts';
@@ -42,7 +42,7 @@ export function createTerminals(options: {
   newId: NewId;
   runner: Pick<RunnerPort, 'call'>;
   streams: RunnerStreams;
-  sessions: () => Pick<Sessions, 'get'>;
+  sessions: () => Pick<Sessions, 'get' | 'own'>;
 }): Terminals {
   const { store, clock, newId, runner, streams, sessions } = options;
   const now = () => new Date(clock.now());
@@ -51,12 +51,6 @@ export function createTerminals(options: {
     const terminal = await findTerminal(store, actor.teamId, terminalId);
     if (terminal === null) throw new Problem('not-found', 'No such terminal.');
     return terminal;
-  }
-  /** For whoever types into it or ends it. */
-  async function mustBeOwn(actor: Actor, sessionId: string): Promise<Session> {
-    const session = await sessions().get(actor, sessionId);
-    mustActIn(actor, session.createdBy.id);
-    return session;
   }
   async function living(actor: Actor, terminalId: string): Promise<Terminal> {
     const terminal = await found(actor, terminalId);
@@ -87,7 +81,7 @@ export function createTerminals(options: {
     },
 
     async open(actor, sessionId, { kind, cols, rows }, id = newId()) {
-      refuseUnready(await mustBeOwn(actor, sessionId));
+      refuseUnready(await sessions().own(actor, sessionId));
       // Asked for before by somebody who died before the answer: what ended meanwhile has ended.
       const known = await findTerminal(store, actor.teamId, id);
       if (known?.exitCode !== undefined) return known;
@@ -118,7 +112,7 @@ export function createTerminals(options: {
 
     async close(actor, terminalId) {
       const terminal = await found(actor, terminalId);
-      await mustBeOwn(actor, terminal.sessionId);
+      await sessions().own(actor, terminal.sessionId);
       if (terminal.state === 'closed') return;
       try {
         await runner.call(terminal.sessionId, 'terminal.close', { terminalId });
@@ -139,7 +133,7 @@ export function createTerminals(options: {
 
     async attach(actor, terminalId, at, viewer, signal) {
       const terminal = await living(actor, terminalId);
-      await mustBeOwn(actor, terminal.sessionId);
+      await sessions().own(actor, terminal.sessionId);
       const over = new AbortController();
       const either = AbortSignal.any([signal, over.signal]);
       await orClosed(terminal, async () => {

@@ -1,5 +1,6 @@
 import type { FieldError, ProblemCode } from '@berth/contract';
 import { Problem } from '@berth/contract';
+import { isDiskFull } from '../sessions/index.ts';
 
 /** A problem whose answer carries headers of its own. */
 export class Refusal extends Problem {
@@ -44,7 +45,7 @@ export function problemOf(error: unknown): Problem | null {
   if (error instanceof Problem) return error;
   if (error instanceof URIError)
     return new Problem('invalid-request', 'The path is not well-formed.', { cause: error });
-  if (error instanceof Error && 'code' in error && error.code === '53100')
+  if (isDiskFull(error))
     return new Problem(
       'disk-full',
       'The disk of the database is full. Make room, then try again.',

@@ -2,7 +2,7 @@ import type { Session } from '@berth/contract';
 import { Problem } from '@berth/contract';
 import type { StreamPurpose } from '@berth/contract/link';
 import { expect, test } from 'vitest';
-import type { Actor } from '../identity/index.ts';
+import { mustActIn, type Actor } from '../identity/index.ts';
 import type { RunnerStream } from '../runners/index.ts';
 import type { RunnerPort } from '../sessions/index.ts';
 import { createWorkspaces } from './workspaces.ts';
@@ -54,6 +54,11 @@ function stage(options: {
       disposed += 1;
     },
   };
+  const get = (who: Actor, id: string): Session => {
+    if (who.teamId !== 't' || id !== 's') throw new Problem('not-found', 'No such session.');
+    const { status = 'idle', phase = 'ready' } = options.session ?? {};
+    return { id, status, createdBy: { id: 'u', name: 'Ada' }, sandbox: { phase } } as Session;
+  };
   const workspaces = createWorkspaces({
     runner: {
       call: options.call ?? (() => Promise.reject(new Error('nobody calls'))),
@@ -65,11 +70,11 @@ function stage(options: {
       },
     },
     sessions: {
-      get: async (who, id) => {
-        if (who.teamId !== 't' || id !== 's') throw new Problem('not-found', 'No such session.');
-        const { status = 'idle', phase = 'ready' } = options.session ?? {};
-        const createdBy = { id: 'u', name: 'Ada' };
-        return { id, status, createdBy, sandbox: { phase } } as Session;
+      get: async (who, id) => get(who, id),
+      own: async (who, id) => {
+        const found = get(who, id);
+        mustActIn(who, found.createdBy.id);
+        return found;
       },
       archiveArrived: async (_actor, id) => {
         arrived = [...arrived, id];

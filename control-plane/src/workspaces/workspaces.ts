@@ -4,7 +4,7 @@ import type { StreamPurpose } from '@berth/contract/link';
 import { setTimeout as pause } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import { timestamp } from '../clock.ts';
-import { mustActIn, type Actor } from '../identity/index.ts';
+import type { Actor } from '../identity/index.ts';
 import type { RunnerStream, RunnerStreams } from '../runners/index.ts';
 import type { RunnerPort, Sessions } from '../sessions/index.ts';
 import { workspacePath } from './path.ts';
@@ -58,18 +58,11 @@ const writeMeta = z.object({ etag: z.string() });
 export function createWorkspaces(options: {
   runner: Pick<RunnerPort, 'call'>;
   streams: RunnerStreams;
-  sessions: Pick<Sessions, 'get' | 'archiveArrived'>;
+  sessions: Pick<Sessions, 'get' | 'own' | 'archiveArrived'>;
   /** What the sandbox's own main process wrote. */
   sandboxLogs: (sessionId: string, tail: number) => Promise<string[]>;
 }): Workspaces {
   const { runner, streams, sessions } = options;
-
-  /** For whoever changes its files. */
-  async function own(actor: Actor, sessionId: string): Promise<Session> {
-    const session = await sessions.get(actor, sessionId);
-    mustActIn(actor, session.createdBy.id);
-    return session;
-  }
 
   /** Open until `body` is read to its end, fails, or is left. */
   async function opened(
@@ -105,7 +98,7 @@ export function createWorkspaces(options: {
   async function untilReachable(actor: Actor, sessionId: string): Promise<void> {
     const deadline = AbortSignal.timeout(limits.sandboxMs);
     for (;;) {
-      refuseUnready(await own(actor, sessionId));
+      refuseUnready(await sessions.own(actor, sessionId));
       try {
         await runner.call(sessionId, 'changes.list', {});
         return;
@@ -154,7 +147,7 @@ export function createWorkspaces(options: {
         path: workspacePath(path),
         ...(ifMatch === undefined ? {} : { ifMatch }),
       };
-      refuseUnready(await own(actor, sessionId));
+      refuseUnready(await sessions.own(actor, sessionId));
       return z.parse(writeMeta, await pour(sessionId, purpose, body));
     },
 

@@ -1,4 +1,4 @@
-import { codeOf, createFileFinder } from '@berth/client';
+import { codeOf, createMentions } from '@berth/client';
 import {
   note,
   Refused,
@@ -160,10 +160,8 @@ export function createChatHost(options: {
     };
   };
 
-  const findFile = createFileFinder({
-    list: async (folder) =>
-      (await (await linked()).client.files.list(sessionId, folder === '' ? undefined : folder))
-        .items,
+  const mentions = createMentions({
+    list: async (folder) => (await linked()).client.files.list(sessionId, folder),
     clock: options.clock,
   });
 
@@ -256,11 +254,7 @@ export function createChatHost(options: {
     }),
     mention: async ({ query, ...params }) => {
       own(params);
-      const items = (await findFile(query)).map((path) => ({
-        name: path,
-        uri: `file:///workspace/${path}`,
-      }));
-      return { items };
+      return mentions(query);
     },
     reconnect: () => {
       hub.look();

@@ -11,7 +11,8 @@ import { toolObject } from '../store/tool-words.ts';
 import { Button } from '../ui/button.tsx';
 import { Icon, LineCounts, LinkButton } from '../ui/icon.tsx';
 import { Line } from '../ui/line.tsx';
-import { answers, deliveryTitle, deliveryWords, whyUnknown } from './delivery.ts';
+import { settleChoices } from '@berth/contract';
+import { deliveryTitle, deliveryWords, whyUnknown } from './delivery.ts';
 import {
   askCommand,
   askTitle,
@@ -257,7 +258,7 @@ export function UnknownRow(props: { entry: EndEntry; canDecide: boolean }): JSX.
       at={entry.at}
       actions={
         <>
-          {answers.map(([answer, words]) => (
+          {settleChoices.map(({ answer, words }) => (
             <Button
               key={answer}
               disabled={pressed !== null || !canDecide}

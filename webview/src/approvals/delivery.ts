@@ -1,10 +1,3 @@
-/** What a person may say of a message of which nobody knows whether it arrived. No answer is the safe one: none of them is the primary. */
-export const answers = [
-  ['resend', 'Send again'],
-  ['arrived', 'It was done'],
-  ['drop', 'Drop it'],
-] as const;
-
 export const deliveryTitle = 'Did this message reach the agent?';
 /** What is not known, and what a wrong answer costs. */
 export const deliveryWords = 'If it did arrive, sending it again runs the work twice.';

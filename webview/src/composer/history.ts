@@ -1,5 +1,5 @@
-import type { ContentBlock } from '@berth/contract';
 import type { Entry } from '../store/entries.ts';
+import { typedText } from '../store/format.ts';
 
 /** The messages that this person wrote in the conversation, newest first, each once. Pure. */
 export function historyOf(entries: readonly Entry[], me: string | null): readonly string[] {
@@ -7,16 +7,11 @@ export function historyOf(entries: readonly Entry[], me: string | null): readonl
   for (let index = entries.length - 1; index >= 0; index -= 1) {
     const entry = entries[index];
     if (entry?.kind !== 'user' || (entry.by && entry.by.id !== me)) continue;
-    const text = wordsOf(entry.content);
+    const text = typedText(entry.content);
     if (text !== '' && !texts.includes(text)) texts.push(text);
   }
   return texts;
 }
-const wordsOf = (content: readonly ContentBlock[]): string =>
-  content
-    .flatMap((block) => (block.type === 'text' ? [block.text] : []))
-    .join('\n')
-    .trim();
 
 /** Where a person is in their history; -1: at what they are writing. */
 export interface Recall {

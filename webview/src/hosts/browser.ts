@@ -1,6 +1,6 @@
 import {
   codeOf,
-  createFileFinder,
+  createMentions,
   explain,
   ServerUnreachable,
   type BerthClient,
@@ -165,16 +165,14 @@ export function createBrowserHost(options: {
     done(action(params.sessionId));
   const patched = async (sessionId: string, patch: { mode?: string; model?: string }) =>
     done(client.sessions.patch(sessionId, await version(sessionId), patch));
-  let finder: { sessionId: string; find: (query: string) => Promise<readonly string[]> } | null =
-    null;
-  const finderOf = (sessionId: string) => ({
+  const mentionsOf = (sessionId: string) => ({
     sessionId,
-    find: createFileFinder({
-      list: async (folder) =>
-        (await client.files.list(sessionId, folder === '' ? undefined : folder)).items,
+    find: createMentions({
+      list: (folder) => client.files.list(sessionId, folder),
       clock: options.clock,
     }),
   });
+  let mentions: ReturnType<typeof mentionsOf> | null = null;
   const key = (sessionId: string) => `berth.draft.${sessionId}`;
 
   const handlers: Handlers = {
@@ -254,12 +252,8 @@ export function createBrowserHost(options: {
       text: await (await client.sessions.blob(sessionId, blobId)).text(),
     }),
     mention: async ({ sessionId, query }) => {
-      if (finder?.sessionId !== sessionId) finder = finderOf(sessionId);
-      const items = (await finder.find(query)).map((path) => ({
-        name: path,
-        uri: `file:///workspace/${path}`,
-      }));
-      return { items };
+      if (mentions?.sessionId !== sessionId) mentions = mentionsOf(sessionId);
+      return mentions.find(query);
     },
     reconnect: () => {
       channels.reconnectNow();

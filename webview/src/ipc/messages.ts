@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { contentBlock, eventEnvelope, prompt, session, turn } from '@berth/contract';
+import { contentBlock, eventEnvelope, prompt, session, settleTurn, turn } from '@berth/contract';
 
 /**
  * What the chat and its host say to each other. Three shapes cross the border: the chat calls, the host answers, the
@@ -78,10 +78,7 @@ export const calls = {
     }),
     done,
   ),
-  settle: call(
-    z.object({ sessionId: id, turnId: id, answer: z.enum(['resend', 'arrived', 'drop']) }),
-    done,
-  ),
+  settle: call(z.object({ sessionId: id, turnId: id, ...settleTurn.shape }), done),
   setMode: call(z.object({ sessionId: id, mode: z.string() }), done),
   setModel: call(z.object({ sessionId: id, model: z.string() }), done),
   suspend: call(ofSession, done),

@@ -1,5 +1,13 @@
 /** Times and paths as the chat and the dashboard write them, beyond what all faces share. */
+import type { ContentBlock } from '@berth/contract';
 import { byteSize, duration, when } from '@berth/client/words';
+
+/** What somebody wrote, without what they put beside it: pictures and files are drawn by themselves. */
+export const typedText = (content: readonly ContentBlock[]): string =>
+  content
+    .flatMap((block) => (block.type === 'text' ? [block.text] : []))
+    .join('\n')
+    .trim();
 
 /** Like `duration`, but the seconds stay visible in the first hour: "1 min 52 s". For what is over. */
 export function exactDuration(ms: number): string {

@@ -9,7 +9,7 @@ import {
   type ToolEntry,
 } from '../store/entries.ts';
 import { clockTime, count, duration, money } from '@berth/client/words';
-import { exactDuration, runningFor } from '../store/format.ts';
+import { exactDuration, runningFor, typedText } from '../store/format.ts';
 import { groupTitle } from '../store/rows.ts';
 import { Icon, IconButton } from '../ui/icon.tsx';
 import { Line } from '../ui/line.tsx';
@@ -42,12 +42,6 @@ export function Chips(props: { blocks: readonly ContentBlock[] }): JSX.Element |
   );
 }
 
-const textOf = (content: readonly ContentBlock[]): string =>
-  content
-    .flatMap((block) => (block.type === 'text' ? [block.text] : []))
-    .join('\n')
-    .trim();
-
 export function UserRow(props: {
   author: string;
   at: number | null;
@@ -60,7 +54,7 @@ export function UserRow(props: {
         <b>{author}</b>
         <span class="num">{at === null ? 'on its way' : clockTime(at)}</span>
       </div>
-      <div class="user__text">{textOf(content)}</div>
+      <div class="user__text">{typedText(content)}</div>
       <Images blocks={content} />
       <Chips blocks={content} />
     </div>

@@ -27,4 +27,7 @@ export function faultOf(error: unknown): Fault {
   const fatal = 'severity' in error && error.severity === 'FATAL';
   return fatal && !refusedForGood.test(code) ? 'transient' : 'bug';
 }
+/** No room on the disk of the database: transient, but only for whoever makes room. */
+export const isDiskFull = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === '53100';
 export const isTransient = (error: unknown): boolean => faultOf(error) === 'transient';

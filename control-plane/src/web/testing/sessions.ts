@@ -207,6 +207,7 @@ function bound(sessions: Sessions): Sessions {
     create: (...call) => sessions.create(...call),
     list: (...call) => sessions.list(...call),
     get: (...call) => sessions.get(...call),
+    own: (...call) => sessions.own(...call),
     patch: (...call) => sessions.patch(...call),
     remove: (...call) => sessions.remove(...call),
     suspend: (...call) => sessions.suspend(...call),
