@@ -1,2 +1,3 @@
-export { createGateway, type Gateway, type GatewayPorts } from './gateway.ts';
+export { createGateway, type Gateway } from './gateway.ts';
+export type { GatewayPorts } from './ports.ts';
 export type { GatewayHealth } from './probe.ts';

@@ -51,10 +51,16 @@ export function price(usage: CallUsage, known: Price | undefined): number | unde
   );
 }
 
-/** Looks the price list up when it is first needed and then every ten minutes; a call never waits for it. */
-export function createPrices(options: { upstream: Upstream; clock: Clock; logger: Logger }): {
+export interface Prices {
   of(model: string): Price | undefined;
-} {
+}
+
+/** Looks the price list up when it is first needed and then every ten minutes; a call never waits for it. */
+export function createPrices(options: {
+  upstream: Upstream;
+  clock: Clock;
+  logger: Logger;
+}): Prices {
   let known = new Map<string, Price>();
   let nextAt = 0;
   let asking = false;
