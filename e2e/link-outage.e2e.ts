@@ -16,7 +16,7 @@ test('the link is away while the agent says 5,000 things: all of them come when 
   const network = scope.use(
     await openNetwork({
       stateDir: join(berth.dataDir, 'runner'),
-      upstreamPort: () => Number(new URL(berth.url).port),
+      behind: [{ url: berth.url, away: false }],
     }),
   );
   // The runner dialled before there was a wire: it comes back over it.
@@ -31,14 +31,14 @@ test('the link is away while the agent says 5,000 things: all of them come when 
   const script = [`/say before`, `/sleep 500`, `/stream ${words} 0`, `/run touch said`].join('\n');
   await berth.client.turns.create(id, { id: turnId, prompt: text(script) });
   await until(() => viewer.seen.some(({ kind }) => kind === 'message'), 20_000, 'the first words');
-  const restore = network.link.refuse();
+  const restores = network.links.map((link) => link.refuse());
   const workspace = join(world.box(id)?.folder ?? '', 'w');
   await until(() => existsSync(join(workspace, 'said')), 60_000, 'the end of what it says');
   const heard = viewer.seen.filter(({ kind }) => kind === 'message.delta').length;
   expect(heard, 'the link was away').toBeLessThan(10);
 
   const before = performance.now();
-  restore();
+  for (const restore of restores) restore();
   await until(
     () => viewer.seen.some(({ kind }) => kind === 'turn.ended'),
     60_000,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { realAgents } from '../support/real-agents.ts';
 import { modeOf, rehearsalPrompt, type Mode, type Prompt } from './plan.ts';
 import type { Random } from './random.ts';
 
@@ -40,7 +41,7 @@ export const rehearsal: Kind = {
 /** A real agent with a model that does what the words of the prompt say; asked, it recites every message that a user sent. */
 export const real = (harness: string): Kind => ({
   harness,
-  model: 'scripted',
+  model: realAgents.find(({ id }) => id === harness)?.model ?? 'scripted',
   mode: () => 'auto',
   prompt(mark, draw, hangs) {
     const work = hangs

@@ -2,17 +2,18 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readKept, runMany, together } from './many.ts';
+import { readKept, runMany, tableOf, together } from './many.ts';
 import { explain, kept, summary } from './report.ts';
 import { runChaos, type ChaosOptions } from './run.ts';
 import { victims } from './schedule.ts';
 
 /**
- * npm run chaos -- [--kills 60] [--seed 1 | --seeds 1-20 [--parallel 2]] [--sessions 4] [--agents rehearsal,opencode,codex] [--victims agent,runner] [--database embedded|given] [--keep <folder>]
+ * npm run chaos -- [--kills 60] [--seed 1 | --seeds 1-20 [--parallel 2]] [--sessions 4] [--agents rehearsal,opencode,codex,claude-code,gemini] [--victims agent,runner] [--database embedded|given] [--keep <folder>]
  *
  * Kills parts of the real system while people talk in it, and looks from outside whether anything was lost or doubled. One line of JSON on standard
  * output; on failure also the seed and the shortest history that shows it on standard error. `--keep`: a folder for all histories and for the logs of the
- * programs. `--seeds`: several runs, each with so many kills, added up. `--sum <folder>`: adds up what runs with `--keep` left below it.
+ * programs. `--seeds`: several runs, each with so many kills, added up; the table of recoveries follows on standard error, and the folders of runs that failed
+ * are kept. `--sum <folder>`: adds up what runs with `--keep` left below it. `--database`: when it is not said, an odd seed has Berth's own and an even one a given one.
  */
 const { values } = parseArgs({
   options: {
@@ -24,7 +25,7 @@ const { values } = parseArgs({
     sessions: { type: 'string', default: '4' },
     victims: { type: 'string' },
     agents: { type: 'string', default: 'rehearsal' },
-    database: { type: 'string', default: 'embedded' },
+    database: { type: 'string' },
     keep: { type: 'string' },
   },
 });
@@ -44,13 +45,14 @@ const only = values.victims
     (name) =>
       victims.find((victim) => victim === name) ?? wrong(`--victims knows ${victims.join(', ')}`),
   );
-const { database } = values;
+const seed = whole('seed', values.seed);
+const database = values.database ?? (seed % 2 === 0 ? 'given' : 'embedded');
 if (database !== 'embedded' && database !== 'given') wrong('--database is embedded or given');
 const options: ChaosOptions = {
   database,
   agents: values.agents.split(','),
   kills: whole('kills', values.kills),
-  seed: whole('seed', values.seed),
+  seed,
   sessions: whole('sessions', values.sessions),
   ...(only === undefined ? {} : { only }),
   ...(values.keep === undefined ? {} : { keep: values.keep }),
@@ -84,21 +86,26 @@ async function many(range: string): Promise<boolean> {
     parallel: whole('parallel', values.parallel),
     folder,
     args: [
-      ...['--kills', values.kills, '--sessions', values.sessions, '--database', values.database],
-      ...['--agents', values.agents],
+      ...['--kills', values.kills, '--sessions', values.sessions, '--agents', values.agents],
+      ...(values.database === undefined ? [] : ['--database', values.database]),
       ...(values.victims === undefined ? [] : ['--victims', values.victims]),
     ],
     told: (line) => process.stderr.write(`${line}\n`),
   });
-  const ok = (await sum(folder)) === seeds.length;
-  if (values.keep === undefined) rmSync(folder, { recursive: true, force: true });
-  return ok;
+  const right = await sum(folder, seeds);
+  if (values.keep === undefined) {
+    for (const seed of right)
+      rmSync(join(folder, `seed-${String(seed)}`), { recursive: true, force: true });
+    if (right.length === seeds.length) rmSync(folder, { recursive: true, force: true });
+  }
+  return right.length === seeds.length;
 }
-/** Tells all runs as one. Answers how many were right. */
-async function sum(folder: string): Promise<number> {
+/** Tells all runs as one. Answers which were right. */
+async function sum(folder: string, seeds?: readonly number[]): Promise<number[]> {
   const runs = await readKept(folder);
-  process.stdout.write(`${JSON.stringify(together(runs))}\n`);
-  return runs.filter(({ violations }) => violations.length === 0).length;
+  process.stdout.write(`${JSON.stringify(together(runs, seeds))}\n`);
+  process.stderr.write(`\n${tableOf(runs)}`);
+  return runs.filter(({ violations }) => violations.length === 0).map(({ seed }) => seed);
 }
 
 if (values.sum !== undefined) await sum(values.sum);

@@ -1,6 +1,6 @@
 import type { Kept } from './many.ts';
 import type { ChaosOptions, ChaosReport } from './run.ts';
-import type { Recovery } from './killer.ts';
+import type { Recovery } from './measure.ts';
 
 export type Counts = Readonly<Record<string, number>>;
 

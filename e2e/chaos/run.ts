@@ -1,25 +1,25 @@
-import type { Event, Turn } from '@berth/contract';
-import { randomUUID } from 'node:crypto';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClient, type BerthClient } from '../../client/index.ts';
 import { startBerth, until, type Berth } from '../support/berth.ts';
-import { text } from '../support/talk.ts';
 import { openApprover } from './approvals.ts';
 import { addColleague } from './colleague.ts';
 import { check, type Evidence, type Tally, type Violation } from './check.ts';
-import type { LoggedEvent } from './check-log.ts';
 import { openDatabase } from './database.ts';
+import { checkWriters, readWritten, watchWriters } from './fence.ts';
+import { gather } from './gather.ts';
 import { killAll, type KillerReport, type Target } from './killer.ts';
 import { createPerson, persist, type Conversation, type Person } from './person.ts';
 import { real, rehearsal, type Kind } from './kinds.ts';
 import { createPlan } from './plan.ts';
+import { startSecond, type PlaneName } from './planes.ts';
 import { realAgents } from './real-agents.ts';
 import { openNetwork } from './network.ts';
 import { measureOwnStart } from './own-start.ts';
 import { random } from './random.ts';
 import { openReader, type Reader } from './reader.ts';
 import { schedule, victims, type Victim } from './schedule.ts';
+import type { Watched } from './strike.ts';
 import { brief, createTimeline, type Moment, type Timeline } from './timeline.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -47,7 +47,7 @@ export interface ChaosReport {
   readonly seconds: number;
 }
 
-interface Talk {
+export interface Talk {
   readonly kind: Kind;
   readonly conversation: Conversation;
   readonly reader: Reader;
@@ -55,13 +55,19 @@ interface Talk {
   readonly target: Target;
 }
 
-/** Its own database is dialled without a network. */
+/** Its own database is dialled without a network, and by one process only. */
+const needsGiven: readonly Victim[] = ['database', 'second', 'holder'];
 const victimsOf = ({ database }: ChaosOptions): Victim[] =>
-  victims.filter((victim) => victim !== 'database' || database === 'given');
+  victims.filter((victim) => !needsGiven.includes(victim) || database === 'given');
 
-const quietMs = 60_000;
 const removedMs = 60_000;
 
+interface Outcome {
+  readonly killer: KillerReport;
+  readonly evidence: readonly Evidence[];
+  readonly helped: number;
+  readonly ownStartMs: readonly number[];
+}
 type Fault = (session: number | null, what: string, ...names: string[]) => void;
 
 /** One run on a system of its own: talks, kills, waits until everything is quiet, looks. */
@@ -75,7 +81,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     timeline,
     now,
     (session, what, ...names) => violations.push({ session, what, names }),
-  );
+  ).catch((error: unknown): Outcome => {
+    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    violations.push({ session: null, what: `the run ended early: ${what}`, names: [] });
+    const killer = { struck: {}, missed: {}, recoveries: [], faults: [] };
+    return { killer, evidence: [], helped: 0, ownStartMs: [] };
+  });
   const tally = { delivered: 0, undelivered: 0, unknown: 0, interrupted: 0 };
   for (const one of evidence) {
     const found = check(one);
@@ -107,7 +118,7 @@ async function runSystem(
   timeline: Timeline,
   now: () => number,
   fault: Fault,
-): Promise<{ killer: KillerReport; evidence: Evidence[]; helped: number; ownStartMs: number[] }> {
+): Promise<Outcome> {
   const { seed, endMs = 120_000, agents = ['rehearsal'] } = options;
   await using scope = new AsyncDisposableStack();
   const [bulk = 'rehearsal', ...others] = agents;
@@ -115,12 +126,19 @@ async function runSystem(
     (harness) => (harness === 'rehearsal' ? rehearsal : real(harness)),
   );
   const database = options.database === 'given' ? scope.use(await openDatabase()) : undefined;
-  const berth = scope.use(
-    await startBerth({
-      ...(kinds.some(({ model }) => model !== null) ? await realAgents(scope) : {}),
-      ...(database === undefined ? {} : { env: { DATABASE_URL: database.url } }),
-    }),
-  );
+  const agentsOfOthers = kinds.some(({ model }) => model !== null) ? await realAgents(scope) : {};
+  const envOf = (name: PlaneName): Record<string, string> => ({
+    ...agentsOfOthers.env,
+    ...(database === undefined ? {} : { DATABASE_URL: database.url(name) }),
+  });
+  const berth = scope.use(await startBerth({ ...agentsOfOthers, env: envOf('first') }));
+  const second = database === undefined ? undefined : scope.use(await startSecond(envOf('second')));
+  const { keep } = options;
+  if (keep !== undefined) scope.defer(() => keepLogs(berth, second?.log(), keep));
+  const planes: Watched[] = [berth, ...(second === undefined ? [] : [second])].map((plane) => ({
+    plane,
+    away: false,
+  }));
   const world = createWorld(
     database === undefined ? berth : { dataDir: berth.dataDir, log: () => database.log() },
   );
@@ -128,7 +146,14 @@ async function runSystem(
   const network = scope.use(
     await openNetwork({
       stateDir: join(berth.dataDir, 'runner'),
-      upstreamPort: () => Number(new URL(berth.url).port),
+      behind: planes.map((one) => ({
+        get url() {
+          return one.plane.url;
+        },
+        get away() {
+          return one.away;
+        },
+      })),
     }),
   );
   // The runner dialled before there was a proxy: it comes back through it.
@@ -137,19 +162,21 @@ async function runSystem(
   const over = network.url;
   const client = createClient({ url: over, token: () => berth.token });
   const bo = await world.sql((sql) => addColleague(sql, 'Bo'));
+  if (second !== undefined) await world.sql(watchWriters);
   const colleague = createClient({ url: over, token: () => bo });
   const talks: Talk[] = [];
   for (const [index, kind] of kinds.entries())
     talks.push(
       await beginTalk({ index, kind, seed, berth, over, client, world, timeline, now, endMs }),
     );
+  const indexOf = (id: string): number => talks.findIndex(({ target }) => target.sessionId === id);
   const approver = scope.use(
     openApprover({
       people: [
         { name: 'the owner', client: () => client },
         { name: 'Bo', client: () => colleague },
       ],
-      indexOf: (id) => talks.findIndex(({ target }) => target.sessionId === id),
+      indexOf,
       random: random(seed, 'approvals'),
       timeline,
     }),
@@ -162,10 +189,10 @@ async function runSystem(
       sessions: kinds.length,
       only: options.only ?? victimsOf(options),
     }),
-    berth,
+    planes,
     world,
     network,
-    database: database?.wire,
+    database,
     targets: talks.map(({ target }) => target),
     timeline,
     now,
@@ -184,8 +211,10 @@ async function runSystem(
     for (const what of reader.faults) fault(index, `viewer: ${what}`, what);
     reader.close();
   }
+  if (second !== undefined)
+    for (const { session, what } of checkWriters(await world.sql(readWritten)))
+      fault(indexOf(session), what);
   await remove(berth, talks, world, (what) => fault(null, what));
-  if (options.keep !== undefined) await keepLogs(berth, options.keep);
   await scope.disposeAsync();
   await until(() => world.stragglers().length === 0, 15_000).catch(() => {
     fault(null, `processes outlived the system: ${world.stragglers().join('; ')}`);
@@ -268,79 +297,12 @@ async function beginTalk(options: {
   };
 }
 
-/** When nothing is under way any more: what everybody can see. */
-async function gather(
-  { kind, conversation, reader }: Talk,
-  berth: Berth,
-  answered: Evidence['answered'],
-  timeline: Timeline,
-  endMs: number,
-): Promise<Evidence> {
-  const { index, sessionId, turns: sent, faults } = conversation;
-  let diary: Evidence['diary'] = [];
-  // A stuck turn holds the queue: what the agent received cannot be asked then.
-  if (faults.length === 0) {
-    const id = randomUUID();
-    const asked = await persist('diary', endMs, (signal) =>
-      berth.client.turns.create(sessionId, { id, prompt: text(kind.diary.ask) }, { signal }),
-    );
-    const done = await persist('diary', endMs, () =>
-      berth.client.turns.get(sessionId, asked.id, { waitSeconds: 60 }),
-    );
-    diary = kind.diary.read(done.reply ?? '');
-    if (diary.length === 0) faults.push(`no diary: ${JSON.stringify(done)}`);
-  }
-  const ran = await persist('read ran.txt', 20_000, async () => {
-    const file = await berth.client.files.read(sessionId, 'ran.txt');
-    return file.text();
-  }).catch(() => '');
-  const log = await wholeLog(berth, sessionId);
-  await until(() => reader.lastSeq >= (log.at(-1)?.event.seq ?? 0), quietMs).catch(() => {
-    timeline.add(index, 'the viewer did not catch up');
-  });
-  return {
-    index,
-    sent,
-    turns: await allTurns(berth, sessionId),
-    log,
-    live: [...reader.seen],
-    diary,
-    exact: kind.exact,
-    ran: ran.split('\n').filter((line) => line !== ''),
-    answered: answered.filter((one) => one.sessionId === sessionId),
-  };
-}
-
-async function keepLogs(berth: Berth, folder: string): Promise<void> {
+async function keepLogs(berth: Berth, second: string | undefined, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
+  if (second !== undefined) await writeFile(join(folder, 'second.log'), second);
   await writeFile(join(folder, 'control-plane.log'), berth.log());
   for (const name of ['runner.log', 'runner.out'])
     await copyFile(join(berth.dataDir, 'runner', name), join(folder, name)).catch(() => undefined);
-}
-
-/** The bytes of each event, not what the client makes of them. */
-async function wholeLog(berth: Berth, sessionId: string): Promise<LoggedEvent[]> {
-  const all: LoggedEvent[] = [];
-  for (let after = 0; ;) {
-    const answer = await fetch(
-      `${berth.url}/api/v1/sessions/${sessionId}/events?after=${String(after)}&limit=1000`,
-      { headers: { authorization: `Bearer ${berth.token}` } },
-    );
-    const page = (await answer.json()) as { items: Event[]; lastSeq: number };
-    all.push(...page.items.map((event) => ({ event, text: JSON.stringify(event) })));
-    const last = all.at(-1)?.event.seq ?? 0;
-    if (last <= after || last >= page.lastSeq) return all;
-    after = last;
-  }
-}
-async function allTurns(berth: Berth, sessionId: string): Promise<Turn[]> {
-  const all: Turn[] = [];
-  for (let cursor: string | undefined; ;) {
-    const page = await berth.client.turns.list(sessionId, { limit: 200, cursor });
-    all.push(...page.items);
-    if (page.nextCursor === null) return all;
-    cursor = page.nextCursor;
-  }
 }
 
 async function remove(

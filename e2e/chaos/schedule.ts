@@ -3,13 +3,16 @@ import { cuts, type Cut } from './wire.ts';
 
 /**
  * `link`: the network between the runner and the control plane. `people`: the one between people with their viewers and the control plane. `database`: the
- * one between the control plane and a PostgreSQL that is not its own. `machine`: everything at once, as when the power goes.
+ * one between the control plane and a PostgreSQL that is not its own. `machine`: everything at once, as when the power goes. `second`: another process of the
+ * control plane on the same database. `holder`: whichever of the two has the runner's link, stopped until the other one has taken over.
  */
 export const victims = [
   'agent',
   'runner',
   'sandbox',
   'control-plane',
+  'second',
+  'holder',
   'postgres',
   'link',
   'people',
@@ -44,6 +47,8 @@ const weights: Record<Victim, number> = {
   runner: 4,
   sandbox: 3,
   'control-plane': 4,
+  second: 2,
+  holder: 2,
   postgres: 3,
   link: 4,
   people: 2,

@@ -26,8 +26,10 @@ export async function advance(core: Core, owned: Owned, approvals = false): Prom
   let state = await readState(core.pool, owned.sessionId);
   if (state === null || state.deleted) return;
   if (state.turn === null && state.queued > 0 && canTake(core, state)) {
-    const turn = await consumeNext(core.pool, owned.sessionId, new Date(core.clock.now()));
-    if (turn !== null) {
+    const at = new Date(core.clock.now());
+    const turn = await consumeNext(core.pool, owned.sessionId, owned.log.epoch, at);
+    if (turn === null) await core.owner.mustOwn(owned);
+    else {
       await writeFields(core.pool, owned.sessionId, { currentTurnId: turn.id });
       owned.heardAt = core.clock.now();
       core.runner.turn(owned.sessionId, turn.id, turn.prompt);

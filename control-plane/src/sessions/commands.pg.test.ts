@@ -4,13 +4,14 @@ import { expect, test } from 'vitest';
 import { createIds } from '../ids.ts';
 import { createHints } from '../store/index.ts';
 import { createSessions, type Seats, type SessionsFeature } from './index.ts';
+import { raiseEpoch } from './log/heads.ts';
 import { hashOf } from './prompt.ts';
 import { FakeRunner } from './testing/fake-runner.ts';
 import { testHarnesses } from './testing/harness.ts';
 import { noColleague } from './testing/seats.ts';
 import { until } from './testing/until.ts';
 import { openWorld, type World } from './testing/world.ts';
-import { insertTurn } from './turns.store.ts';
+import { consumeNext, insertTurn, moveTurn } from './turns.store.ts';
 
 const text = (said: string) => [{ type: 'text' as const, text: said }];
 
@@ -163,6 +164,62 @@ test('an event whose row outlived its commit is not said again; one that was not
     'once',
     'twice',
   ]);
+});
+
+test('a link that comes back finds what another process has written meanwhile', async () => {
+  await using world = await openWorld();
+  const { runner, db } = world;
+  const id = await world.ready();
+  await until('all is taken', async () => runner.journal(id).acked > 0);
+  // The link was at another process, which took an item in, and this one had nothing to do.
+  runner.online = false;
+  const { sourceId, items } = runner.journal(id);
+  await raiseEpoch(db.pool, id, sourceId);
+  runner.say(id, 'notice', { code: 'told', text: 'there' });
+  await db.pool.query('update session_head set last_source_seq = $2 where session_id = $1', [
+    id,
+    items.length,
+  ]);
+  const epoch = await epochOf(world, id);
+  await runner.reconnect();
+  expect(runner.journal(id).acked).toBe(items.length);
+  expect(await epochOf(world, id)).toBe(epoch + 1);
+  runner.say(id, 'notice', { code: 'told', text: 'here' });
+  await until('said', async () => (await kinds(world, id, 'notice')).length > 0);
+  expect(await kinds(world, id, 'notice')).toMatchObject([{ payload: { text: 'here' } }]);
+  expect(runner.drops).toBe(0);
+});
+
+test('whoever was taken over from in the middle of a job writes no row of it; whoever has the session does', async () => {
+  await using world = await openWorld();
+  const { actor, runner, db } = world;
+  const id = await world.ready();
+  const [running, waiting] = [randomUUID(), randomUUID()];
+  await world.feature.turns.create(actor, id, { id: running, prompt: text('work') });
+  await until('delivered', () => Promise.resolve(runner.delivered.includes(running)));
+  await db.pool.query(`
+    create table moved (turn_id uuid, state text, epoch int);
+    create function note_moved() returns trigger language plpgsql as $$ begin
+      insert into moved select new.id, new.state, h.epoch from session_head h where h.session_id = new.session_id; return null; end $$;
+    create trigger note_moved after update on turn for each row when (new.state <> old.state) execute function note_moved()`);
+  const moved = async () =>
+    (await db.pool.query<{ state: string; epoch: number }>('select state, epoch from moved')).rows;
+
+  // Another process takes the session over, and nobody here knows: as after a thaw.
+  await raiseEpoch(db.pool, id, null);
+  const theirs = await epochOf(world, id);
+  runner.say(id, 'turn.started', { turnId: running }, running);
+  await until('taken in', async () => (await moved()).some(({ state }) => state === 'running'));
+  expect((await moved()).filter(({ epoch }) => epoch <= theirs)).toEqual([]);
+  expect(runner.failures).toEqual([]);
+
+  const at = new Date(world.time.ms);
+  const row = { id: waiting, sessionId: id, prompt: text('next'), promptHash: Buffer.alloc(1), at };
+  await moveTurn(db.pool, id, running, { kind: 'ended', state: 'done' }, 'done', at);
+  await insertTurn(db.pool, row, actor);
+  const own = await epochOf(world, id);
+  expect(await consumeNext(db.pool, id, own - 1, at)).toBeNull();
+  expect(await consumeNext(db.pool, id, own, at)).toMatchObject({ id: waiting, state: 'sent' });
 });
 
 test('a process that was away asks who owns the session before it does anything to it; the twin that is sure does not', async () => {

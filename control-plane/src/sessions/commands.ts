@@ -83,11 +83,14 @@ export async function takeCommands(core: Core, { sessionId, log }: Owned): Promi
   const rows = await store.readCommands(core.pool, sessionId);
   if (rows.length === 0) return;
   const entries: Entry[] = [];
+  const saysQueued = (turnId: string): boolean =>
+    entries.some((entry) => entry.kind === 'turn.queued' && entry.turnId === turnId);
   for (const { kind, payload, at, turn_id: turnId, told } of rows) {
     if (kind !== null && payload !== null) {
       if (!told) entries.push({ kind, payload, at, ...(turnId === null ? {} : { turnId }) });
     } else if (
       turnId !== null &&
+      !saysQueued(turnId) &&
       !(await turnHasEvent(core.pool, sessionId, turnId, 'turn.queued'))
     ) {
       const turn = await readTurn(core.pool, sessionId, turnId);

@@ -23,7 +23,8 @@ import { base, nothing, refusal, type Effect } from './item-entries.ts';
 import type { Entry } from './log/entry.ts';
 import type { Owned } from './owner.ts';
 import { withOutputAside } from './tool-output.ts';
-import { moveTurn, readTurn, toldEnds, turnHasEvent } from './turns.store.ts';
+import { moveOwned } from './move-owned.ts';
+import { readTurn, toldEnds, turnHasEvent } from './turns.store.ts';
 
 const messageEnd = z.object({ messageId: z.string() });
 /** `holder`: while the agent's own terminal has the conversation, the chat waits. */
@@ -153,14 +154,7 @@ async function turnStarted(
 ): Promise<Effect> {
   const { pool } = core;
   const { sessionId } = owned;
-  const moved = await moveTurn(
-    pool,
-    sessionId,
-    turnId,
-    { kind: 'started' },
-    'running',
-    new Date(at),
-  );
+  const moved = await moveOwned(core, owned, turnId, { kind: 'started' }, 'running', new Date(at));
   const turn = moved ?? (await readTurn(pool, sessionId, turnId));
   if (turn === null) return { entries: [refusal(item, 'no such turn', at)] };
   // Not moved, or sent a second time: the row cannot tell whether the log has its prompt already.
@@ -187,9 +181,9 @@ async function turnEndedBy(
   const { turnId, state, stopReason, error, usage } = payload;
   if (state !== 'done' && state !== 'cancelled' && state !== 'failed' && state !== 'unknown')
     return { entries: [refusal(item, `a turn does not end as ${state}`, at)] };
-  const moved = await moveTurn(
-    pool,
-    sessionId,
+  const moved = await moveOwned(
+    core,
+    owned,
     turnId,
     { kind: 'ended', state },
     state,

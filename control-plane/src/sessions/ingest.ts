@@ -6,6 +6,7 @@ import { say, type Core } from './core.ts';
 import { ofTurn } from './delivery.ts';
 import { turnEnded } from './entries.ts';
 import { effectOf } from './effects.ts';
+import { moveOwned } from './move-owned.ts';
 import { deltaOf, refusal, type Effect } from './item-entries.ts';
 import { sessionLimits } from './limits.ts';
 import type { LogWriter } from './log/writer.ts';
@@ -13,7 +14,6 @@ import { isTransient } from './log/sqlstate.ts';
 import { Elsewhere, type Owned } from './owner.ts';
 import type { RunnerEvents } from './ports.ts';
 import { throughOutages } from './sql.ts';
-import { moveTurn } from './turns.store.ts';
 
 type Ingest = Pick<RunnerEvents, 'events' | 'drained' | 'accepted' | 'refused'>;
 
@@ -71,7 +71,7 @@ export function createIngest(
         const turnId = owned.deliveries.get(delivery) ?? delivery;
         const at = new Date(core.clock.now());
         await throughOutages(
-          () => moveTurn(core.pool, sessionId, turnId, { kind: 'accepted' }, 'accepted', at),
+          () => moveOwned(core, owned, turnId, { kind: 'accepted' }, 'accepted', at),
           core.signal,
         );
         core.changes.tell({ teamId: owned.teamId, sessionId, approvals: false });
@@ -83,7 +83,7 @@ export function createIngest(
         const at = core.clock.now();
         const turn = await throughOutages(
           () =>
-            moveTurn(core.pool, sessionId, turnId, { kind: 'refused' }, 'failed', new Date(at), {
+            moveOwned(core, owned, turnId, { kind: 'refused' }, 'failed', new Date(at), {
               error: { code, detail },
             }),
           core.signal,
@@ -142,7 +142,7 @@ async function rowsAndEntries(core: Core, owned: Owned, item: SourceItem): Promi
   try {
     return await throughOutages(() => effectOf(core, owned, item), core.signal);
   } catch (error) {
-    if (isTransient(error)) throw error;
+    if (isTransient(error) || error instanceof Elsewhere) throw error;
     const { sessionId } = owned;
     core.logger.error({ err: error, sessionId, kind: item.kind }, 'an item could not be taken in');
     return { entries: [refusal(item, 'it could not be taken in', core.clock.now())] };

@@ -173,13 +173,21 @@ export class Owner {
     this.#inDoubt.add(sessionId);
   }
 
+  /** Within a job whose rows were not written: throws when the fence refused them. The next job takes the session over, if it is ours to. */
+  async mustOwn({ sessionId, log }: Owned): Promise<void> {
+    if ((await readEpoch(this.#pool, sessionId)) === log.epoch) return;
+    this.forget(sessionId);
+    throw new Elsewhere(sessionId);
+  }
+
   /** Within a job: the runner has not got the journal that was counted. */
   async loseSource(owned: Owned): Promise<void> {
     await this.#takeOver(owned.sessionId, { sourceLost: true });
   }
 
   async #own(sessionId: string, options: RunOptions): Promise<Owned> {
-    if (options.greeting !== true) await this.#checkSeat(sessionId);
+    if (options.greeting === true) await this.#checkEpoch(sessionId);
+    else await this.#checkSeat(sessionId);
     const before = this.#owned.get(sessionId);
     const { sourceId } = options;
     const ours =
@@ -204,7 +212,12 @@ export class Owner {
       this.forget(sessionId);
       throw new Elsewhere(sessionId);
     }
-    if (before?.log.lost !== null || sure) return;
+    if (!sure) await this.#checkEpoch(sessionId);
+  }
+  /** What is known of a session that somebody else wrote meanwhile is of the past: the link may have been there and come back without a job here. */
+  async #checkEpoch(sessionId: string): Promise<void> {
+    const before = this.#owned.get(sessionId);
+    if (before?.log.lost !== null) return;
     const epoch = await throughOutages(() => readEpoch(this.#pool, sessionId), this.#signal);
     if (epoch !== before.log.epoch) this.forget(sessionId);
   }

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { Problem } from '@berth/contract';
 import { decideApproval } from './approvals.store.ts';
 import { idleTooLong } from './idle.store.ts';
+import { readEpoch } from './log/heads.ts';
 import { consumeNext, insertTurn, moveTurn, readTurn } from './turns.store.ts';
 import { until } from './testing/until.ts';
 import { openWorld, type World } from './testing/world.ts';
@@ -163,6 +164,7 @@ test('withdraw and consume exclude each other', async () => {
   await using world = await openWorld();
   const { actor, db } = world;
   const { id } = await world.feature.sessions.create(actor, { agentId: world.agentId });
+  const epoch = (await readEpoch(db.pool, id)) ?? 0;
   const seen = new Set<string>();
   for (let round = 0; round < 60; round++) {
     const turnId = randomUUID();
@@ -173,7 +175,7 @@ test('withdraw and consume exclude each other', async () => {
       actor,
     );
     const both = [
-      () => consumeNext(db.pool, id, at),
+      () => consumeNext(db.pool, id, epoch, at),
       () => moveTurn(db.pool, id, turnId, { kind: 'withdrawn' }, 'cancelled', at),
     ];
     if (round % 2 === 1) both.reverse();

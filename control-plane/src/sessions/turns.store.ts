@@ -2,6 +2,7 @@ import type { ContentBlock, Turn, TurnState, UsageTotals } from '@berth/contract
 import type pg from 'pg';
 import type { Actor } from '../identity/index.ts';
 import type { EndedTurn } from './ends.ts';
+import { fence } from './log/heads.ts';
 import { holdsQueue, inFlight, statesBefore, type TurnEvent } from './turn.ts';
 
 type Sql = Pick<pg.Pool, 'query'>;
@@ -129,6 +130,8 @@ export async function moveTurn(
     stopReason?: string;
     error?: { code: string; detail: string };
     usage?: UsageTotals;
+    /** Only while the session is written in this epoch; without it, by whoever. */
+    epoch?: number;
   } = {},
 ): Promise<TurnRow | null> {
   const ends = to === 'done' || to === 'cancelled' || to === 'failed';
@@ -140,7 +143,7 @@ export async function moveTurn(
        cancel_requested_at = case when $10 then null else t.cancel_requested_at end,
        ended_at = case when $6 then $5 else t.ended_at end,
        stop_reason = coalesce($7, t.stop_reason), error = coalesce($8::json, t.error), usage = coalesce($9::json, t.usage)
-      where t.session_id = $1 and t.id = $2 and t.state = any($3::text[])
+      where t.session_id = $1 and t.id = $2 and t.state = any($3::text[]) and ($11::int is null or ${fence('$11')})
       returning ${columns}`,
     [
       sessionId,
@@ -153,21 +156,28 @@ export async function moveTurn(
       details.error === undefined ? null : JSON.stringify(details.error),
       details.usage === undefined ? null : JSON.stringify(details.usage),
       event.kind === 'settled' && event.answer === 'resend',
+      details.epoch ?? null,
     ],
   );
   return rows[0] ?? null;
 }
 
-/** The first of the queue becomes `sent`, unless another turn holds the queue. Null: nothing to send. */
-export async function consumeNext(sql: Sql, sessionId: string, at: Date): Promise<TurnRow | null> {
+/** The first of the queue becomes `sent`, unless another turn holds the queue. Null: nothing to send, or another process writes the session by now. */
+export async function consumeNext(
+  sql: Sql,
+  sessionId: string,
+  epoch: number,
+  at: Date,
+): Promise<TurnRow | null> {
   const { rows } = await sql.query<TurnRow>(
     `update turn t set state = 'sent', sent_at = $2, version = t.version + 1
       where t.session_id = $1 and t.state = 'queued'
         and t.id = (select q.id from turn q where q.session_id = $1 and q.state = 'queued'
                      order by q.position, q.created_at, q.id limit 1)
         and not exists (select 1 from turn o where o.session_id = $1 and o.state = any($3::text[]))
+        and ${fence('$4')}
       returning ${columns}`,
-    [sessionId, at, [...holdsQueue]],
+    [sessionId, at, [...holdsQueue], epoch],
   );
   return rows[0] ?? null;
 }

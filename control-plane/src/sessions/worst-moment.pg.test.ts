@@ -572,8 +572,11 @@ test('several questions at once, over a restart and for days; those of an agent 
   await world.feature.approvals.decide(actor, again, yes);
   await until('told', () => runner.decisions.some((each) => each.approvalId === again));
   expect(runner.decisions.filter((each) => each.approvalId === c)).toEqual([]);
-  const resolved = (await world.events(id)).filter((event) => event.kind === 'approval.resolved');
-  expect(resolved.map(({ payload }) => [payload['approvalId'], payload['state']])).toEqual([
+  // The runner is told before the event is committed.
+  const ends = async () =>
+    (await world.events(id)).filter((event) => event.kind === 'approval.resolved');
+  await until('said', async () => (await ends()).length >= 4);
+  expect((await ends()).map(({ payload }) => [payload['approvalId'], payload['state']])).toEqual([
     [b, 'decided'],
     [a, 'decided'],
     [c, 'superseded'],

@@ -55,6 +55,13 @@ export async function raiseEpoch(
   };
 }
 
+/**
+ * For the `where` of a row that only the session's writer writes; $1 is the session. The head is locked: a take-over waits for what is written here, or is seen.
+ * So a process that was frozen in the middle of a job, for however long, writes nothing of it after the thaw.
+ */
+export const fence = (epoch: string): string =>
+  `exists (select 1 from session_head f where f.session_id = $1 and f.epoch = ${epoch}::int for share)`;
+
 export async function readEpoch(pool: Sql, sessionId: string): Promise<number | null> {
   const { rows } = await pool.query<{ epoch: number }>(
     `select epoch from session_head where session_id = $1`,
