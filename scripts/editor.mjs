@@ -8,6 +8,13 @@ import { buildAll } from './build.mjs';
 import { codeServerPaths, codeServerRunsHere, ensureCodeServer } from './code-server.mjs';
 import { isBuilt } from './sources.mjs';
 
+const firstSettings = {
+  'workbench.startupEditor': 'none',
+  'telemetry.telemetryLevel': 'off',
+  'workbench.secondarySideBar.defaultVisibility': 'hidden',
+  // Else it offers to open every port of every sandbox in the browser.
+  'remote.autoForwardPorts': false,
+};
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 // npm changes to the repository; the person means the folder they stand in.
 const folder = resolve(process.env.INIT_CWD ?? process.cwd(), process.argv[2] ?? '.');
@@ -31,11 +38,7 @@ function start() {
   const data = join(cache, '..', 'editor');
   const settings = join(data, 'User', 'settings.json');
   mkdirSync(dirname(settings), { recursive: true });
-  if (!existsSync(settings))
-    writeFileSync(
-      settings,
-      `${JSON.stringify({ 'workbench.startupEditor': 'none', 'telemetry.telemetryLevel': 'off', 'workbench.secondarySideBar.defaultVisibility': 'hidden' }, null, 2)}\n`,
-    );
+  if (!existsSync(settings)) writeFileSync(settings, `${JSON.stringify(firstSettings, null, 2)}\n`);
   const places = ['--user-data-dir', data, '--extensions-dir', join(data, 'extensions')];
   const vsix = join(root, 'dist', 'berth.vsix');
   const env = { ...process.env, HOME: homedir() };

@@ -44,3 +44,10 @@ export function createScreenWatch(): {
     },
   };
 }
+
+/**
+ * The end that the editor hears of; it shows every code but 0 as an error, with a button for help. An agent's screen ends because somebody left it or took
+ * the conversation back, and a shell that a signal ended was closed from outside: both are no errors.
+ */
+export const toldExit = (kind: 'agent' | 'shell', code: number): number | undefined =>
+  kind === 'agent' || code > 128 ? undefined : code;

@@ -14,7 +14,7 @@ import { changeRow, sidesOf, whyUnread } from './changes.ts';
 import { freeName, harnessChoices, lastModel } from './new-agent.ts';
 import { agentChoices, codeChoices } from './new-session.ts';
 import { redact } from './redaction.ts';
-import { berthLine, createScreenWatch, notAttachedLine } from './terminal-text.ts';
+import { berthLine, createScreenWatch, notAttachedLine, toldExit } from './terminal-text.ts';
 import { byteSize, duration, minutes, money } from '@berth/client/words';
 import { cut } from './words.ts';
 
@@ -211,6 +211,13 @@ test('our lines in a terminal stay one row wide', () => {
   expect(shown(berthLine('connection lost; the agent goes on', 20)).length).toBeLessThan(20);
   expect(shown(notAttachedLine('a\u001b[2Jb'.repeat(50), 60)).length).toBeLessThan(60);
   expect(berthLine('back after 12 s', 80)).toBe('\u001b[2m[berth] back after 12 s\u001b[22m');
+});
+
+test('an end that somebody wanted is no error of the terminal', () => {
+  expect(toldExit('agent', 129)).toBeUndefined();
+  expect(toldExit('agent', 1)).toBeUndefined();
+  expect(toldExit('shell', 129)).toBeUndefined();
+  expect([0, 1].map((code) => toldExit('shell', code))).toEqual([0, 1]);
 });
 
 test('the alternate screen is followed, however the bytes are cut', () => {

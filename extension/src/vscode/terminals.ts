@@ -5,6 +5,7 @@ import * as z from 'zod/mini';
 import { systemClock, systemTimers } from '../common/clock.ts';
 import type { Hub, Link } from '../common/hub.ts';
 import { createTerminalLink, type TerminalLink } from '../common/terminal-link.ts';
+import { toldExit } from '../common/terminal-text.ts';
 import { cut, plain } from '../common/words.ts';
 import type { Active } from './active.ts';
 import { settings } from './settings.ts';
@@ -79,7 +80,7 @@ export function createTerminals(options: {
     const written = new vscode.EventEmitter<string>();
     const resized = new vscode.EventEmitter<vscode.TerminalDimensions | undefined>();
     const renamed = new vscode.EventEmitter<string>();
-    const closed = new vscode.EventEmitter<number>();
+    const closed = new vscode.EventEmitter<number | undefined>();
     let link: Link | null = null;
     const terminalLink = createTerminalLink({
       name: of.name,
@@ -101,7 +102,7 @@ export function createTerminals(options: {
         overrideSize: (size) =>
           resized.fire(size === null ? undefined : { columns: size.cols, rows: size.rows }),
         rename: (name) => renamed.fire(name),
-        exited: (code) => closed.fire(code),
+        exited: (code) => closed.fire(toldExit(of.kind, code)),
       },
       explain,
       clock: systemClock,

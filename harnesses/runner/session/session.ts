@@ -94,7 +94,10 @@ export async function createSession(options: {
     handedBack: () => {
       if (!state.holds.includes('terminal')) return;
       tellHolder('chat');
-      notice('taken-back', 'The conversation is back in the chat.');
+      notice(
+        'taken-back',
+        'The conversation is back in the chat. What was said in the terminal is not shown here; the agent knows it.',
+      );
       tell({ kind: 'release', why: 'terminal' });
     },
   });
