@@ -108,7 +108,8 @@ test('kill -9 of Postgres in mid-stream: it comes back by itself and the log is 
   process.kill(postmaster, 'SIGKILL');
   await until(
     async () =>
-      (await berth.client.turns.get(session.id, turnId).catch(() => undefined))?.endedAt !==
+      // With its reply: what is in the row is then in the log as well.
+      (await berth.client.turns.get(session.id, turnId).catch(() => undefined))?.reply !==
       undefined,
     60_000,
     'the end of the turn',

@@ -394,10 +394,9 @@ test('a message in question waits in the inbox, and its answer there is the answ
     facts: [{ label: 'message', value: 'work' }],
     options: [{ optionId: 'resend' }, { optionId: 'arrived' }, { optionId: 'drop' }],
   });
-  expect(await feature.sessions.get(actor, id)).toMatchObject({
-    status: 'waiting',
-    waitingApprovals: 1,
-  });
+  // The question is there first, then the session says so.
+  await until('waiting', async () => (await feature.sessions.get(actor, id)).status === 'waiting');
+  expect((await feature.sessions.get(actor, id)).waitingApprovals).toBe(1);
   const before = runner.delivered.length;
   const decided = await feature.approvals.decide(actor, question?.id ?? '', {
     optionId: 'resend',
@@ -420,7 +419,7 @@ test('a message in question waits in the inbox, and its answer there is the answ
     state: 'decided',
     optionId: 'arrived',
   });
-  expect((await world.feature.sessions.get(actor, id)).status).toBe('idle');
+  await until('idle', async () => (await world.feature.sessions.get(actor, id)).status === 'idle');
   const events = await world.events(id);
   // In the log the question is the turn's end: no second card for the same thing.
   expect(events.filter((event) => event.kind.startsWith('approval.'))).toEqual([]);
