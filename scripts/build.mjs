@@ -63,11 +63,15 @@ async function buildProgram({ entry, also = [], out, name: _name, ...options }) 
   });
 }
 
-/** agentd runs in a sandbox that has no node_modules: it gets the prebuilt native module of this platform. */
+/**
+ * agentd runs in a sandbox that has no node_modules: it gets the prebuilt native module of this platform. As a new file: sandboxes that live through
+ * the build have the old one in memory, and written over in place it would end them with SIGSEGV.
+ */
 function copyNativeTerminals() {
   const from = join(root, 'node_modules', '@lydell');
   const to = join(dist, 'agentd', 'node_modules', '@lydell');
   for (const name of readdirSync(from).filter((folder) => folder.startsWith('node-pty-'))) {
+    rmSync(join(to, name), { recursive: true, force: true });
     cpSync(join(from, name), join(to, name), { recursive: true });
   }
 }

@@ -139,20 +139,20 @@ const noticeIcons: [RegExp, string][] = [
   [/restart|recover|resum/, 'debug-restart'],
   [/terminal|handed-over|hand-over/, 'terminal'],
   [/take-back|taken-back|back/, 'comment-discussion'],
+  [/sandbox-lost/, 'debug-restart'],
   [/suspend/, 'debug-pause'],
   [/model|gateway/, 'warning'],
 ];
 
 export function NoticeRow(props: { entry: NoticeEntry }): JSX.Element {
   const { entry } = props;
-  const lost = entry.code === 'sandbox-lost';
+  const lost = entry.kind === 'error' && entry.code === 'sandbox-lost';
   const icon =
     entry.kind === 'error'
       ? 'error'
       : (noticeIcons.find(([pattern]) => pattern.test(entry.code))?.[1] ?? 'info');
-  const text = lost
-    ? 'The sandbox is gone. The conversation is safe; files that were not saved in the volume are not.'
-    : entry.text;
+  // What becomes of it and of its files, the notice behind it says.
+  const text = lost ? 'The sandbox is gone. The conversation is safe.' : entry.text;
   return (
     <div class="note">
       <Icon name={icon} tone={entry.kind === 'error' ? 'error' : undefined} />
