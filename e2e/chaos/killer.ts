@@ -79,6 +79,8 @@ export async function killAll(options: {
   for (const kill of options.kills) {
     const target = targets[kill.session];
     if (target === undefined) throw new Error('no such session');
+    // What is measured must have been whole before.
+    if (kill.rest) await Promise.race([measures.settled(), pause(restMs)]);
     const { on, count, delayMs } = kill.moment;
     await (on === 'event'
       ? events(target, count)
@@ -122,7 +124,8 @@ export async function killAll(options: {
         (at) => (hit.without === undefined ? now() : (at as number | null)),
         now,
       );
-      measures.begin(how, kill.session, target, from, upAt);
+      for (const [session, each] of targets.entries())
+        if (!mine || each === target) measures.begin(how, session, each, from, upAt);
     }
     await started;
     for (const one of away) one.away = false;
@@ -132,7 +135,9 @@ export async function killAll(options: {
       const done: Promise<unknown> = hit.over.finally(() => faulty.delete(done));
       faulty.add(done);
     }
-    if (kill.rest && dead.length > 0) await goesOn;
+    if (!kill.rest || dead.length === 0) continue;
+    await goesOn;
+    await Promise.race([measures.settled(), pause(restMs)]);
   }
   // What is frozen thaws, and the network is whole again.
   await Promise.all(faulty);

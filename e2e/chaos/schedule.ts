@@ -38,7 +38,7 @@ export interface Kill {
   readonly stallMs: number;
   /** How long the control plane stays away. */
   readonly downMs: number;
-  /** Waits until the session goes on before the next one; else the next may come in the middle of the recovery. */
+  /** Comes when all is well again, and the next one not before it is; else the next may come in the middle of the recovery. */
   readonly rest: boolean;
 }
 
