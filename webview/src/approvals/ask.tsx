@@ -20,6 +20,7 @@ import {
   isRejection,
   lateTitle,
   newFacts,
+  inOrder,
   optionWords,
   primaryOption,
 } from './words.ts';
@@ -75,7 +76,7 @@ export function OptionButtons(props: {
   const primary = ofDelivery ? null : primaryOption(options);
   return (
     <>
-      {options.map((option) => (
+      {(ofDelivery ? options : inOrder(options)).map((option) => (
         <Button
           key={option.optionId}
           primary={option.optionId === primary}

@@ -23,6 +23,11 @@ const shared = (option: ApprovalOption, options: readonly ApprovalOption[]): boo
 export const optionWords = (option: ApprovalOption, options: readonly ApprovalOption[]): string =>
   shared(option, options) ? option.name : kindWords[option.kind];
 
+const kindOrder = Object.keys(kindWords);
+/** The same places for the same answers, whatever order an agent names them in: a hand that is used to the first button must not grant more. */
+export const inOrder = (options: readonly ApprovalOption[]): ApprovalOption[] =>
+  [...options].sort((a, b) => kindOrder.indexOf(a.kind) - kindOrder.indexOf(b.kind));
+
 /** The least far-reaching yes. None where several say yes alike: then the question is which, not whether. */
 export function primaryOption(options: readonly ApprovalOption[]): string | null {
   for (const kind of ['allow_once', 'allow_always'] as const) {

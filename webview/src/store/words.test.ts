@@ -1,6 +1,6 @@
 import type { Session, SessionStatus } from '@berth/contract';
 import { describe, expect, test } from 'vitest';
-import { decidedTitle, optionWords, primaryOption } from '../approvals/words.ts';
+import { decidedTitle, inOrder, optionWords, primaryOption } from '../approvals/words.ts';
 import { announce, announceConnection } from './announce.ts';
 import type { AskEntry, Entry, ToolEntry } from './entries.ts';
 import { offlineLook, statusLook } from './status.ts';
@@ -95,6 +95,14 @@ describe('a question', () => {
   ];
   test('has one primary, the least far-reaching yes', () => {
     expect(primaryOption(usual)).toBe('o');
+    const asGemini = [
+      option('s', 'allow_always'),
+      option('o', 'allow_once'),
+      option('n', 'reject_once'),
+    ];
+    expect(inOrder(asGemini).map(({ optionId }) => optionId)).toEqual(['o', 's', 'n']);
+    const colours = [option('red', 'allow_once'), option('blue', 'allow_once')];
+    expect(inOrder(colours)).toEqual(colours);
     expect(primaryOption([option('a', 'allow_always'), option('n', 'reject_once')])).toBe('a');
     expect(primaryOption([option('red', 'allow_once'), option('blue', 'allow_once')])).toBeNull();
     expect(primaryOption([option('n', 'reject_once')])).toBeNull();
