@@ -281,6 +281,41 @@ describe.runIf(codeServerRunsHere())('the extension in a real editor', () => {
     await editor.page.getByText('1 needs you').waitFor({ state: 'detached' });
   });
 
+  test('an agent is made in three steps, and its first session is open in the tree', async () => {
+    await editor.run('Berth: New Agent');
+    await editor.step('New Agent: Harness', 'Rehearsal');
+    await editor.step('New Agent: Name', 'painter');
+    await editor.step('New Session: Code', 'Nothing');
+    await editor.step('New Session: First Message', '/say painted');
+    await editor.chat().getByText('painted', { exact: true }).last().waitFor();
+    await editor.row('/say painted').first().waitFor();
+    const session = await latest();
+    expect(session.agentName).toBe('painter');
+    // What turns in a tab takes its title with it.
+    const turning = editor.page.locator('.tabs-container .codicon-loading');
+    expect(await turning.count()).toBe(0);
+  });
+
+  test('an agent that was made elsewhere can be chosen', async () => {
+    const harness = 'rehearsal';
+    await berth.client.agents.create({ name: 'from-elsewhere', harness, mode: 'ask' });
+    await editor.run('Berth: New Session');
+    await editor.quickInput.filter({ hasText: 'New Session: Agent' }).waitFor();
+    await editor.row('from-elsewhere').first().waitFor();
+    await editor.page.keyboard.press('Escape');
+  });
+
+  test('the pages of the server open in the browser, past the editor’s own path', async () => {
+    const opened = browser.context.waitForEvent('page');
+    await editor.run('Berth: Manage Agents in the Browser');
+    // The editor asks before it follows a link to somewhere else.
+    await editor.page.getByRole('button', { name: 'Open', exact: true }).click();
+    const page = await opened;
+    await page.getByText('from-elsewhere').waitFor();
+    expect(new URL(page.url()).origin).toBe(berth.url);
+    await page.close();
+  });
+
   test('this folder goes into the sandbox', async () => {
     await editor.run('Berth: New Session');
     await editor.step('New Session: Agent');

@@ -274,6 +274,17 @@ describe('a transcript', () => {
       ]),
     ).toBe('› hi\nHello you\n✗ execute ls (exit 2)\nBye\nturn failed: no luck\n');
   });
+  test('an answer is said by its name, not by the id that the agent has for it', () => {
+    const options = [{ optionId: 'proceed_once', kind: 'allow_once', name: 'Allow' }];
+    const decided = { approvalId: 'a', revision: 1, state: 'decided' };
+    const by = { id: 'u', name: 'Ana' };
+    expect(
+      tell([
+        event('approval.requested', { approvalId: 'a', revision: 1, title: 'Write', options }),
+        event('approval.resolved', { ...decided, optionId: 'proceed_once', by }),
+      ]),
+    ).toMatch(/\n {2}decided by Ana: Allow\n$/);
+  });
 });
 
 test('what git said', () => {

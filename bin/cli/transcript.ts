@@ -7,6 +7,7 @@ import { oneLine, safe, shortId, type Style } from './format.ts';
  */
 export function createTranscript(style: Style, options: { prompts: boolean; boot: boolean }) {
   const shown = new Map<string, number>();
+  const answers = new Map<string, ReadonlyMap<string, string>>();
   const tools = new Map<string, { title: string; kind: string }>();
   let openLine = false;
   let lastPlan = '';
@@ -85,14 +86,21 @@ export function createTranscript(style: Style, options: { prompts: boolean; boot
         return plan(event.payload);
       case 'approval.requested': {
         const { approvalId, title } = event.payload;
+        answers.set(
+          approvalId,
+          new Map(event.payload.options.map((one) => [one.optionId, one.name])),
+        );
         return line(
           `${style.yellow('?')} ${oneLine(title, 100)} ${style.dim(shortId(approvalId))}`,
         );
       }
       case 'approval.resolved': {
-        const { state, optionId, by } = event.payload;
+        const { approvalId, state, optionId, by } = event.payload;
         const who = by === undefined ? '' : ` by ${oneLine(by.name)}`;
-        return line(style.dim(`  ${state}${who}${optionId === undefined ? '' : `: ${optionId}`}`));
+        // An agent's own id of an answer says nothing to a person.
+        const name = answers.get(approvalId)?.get(optionId ?? '') ?? optionId;
+        answers.delete(approvalId);
+        return line(style.dim(`  ${state}${who}${name === undefined ? '' : `: ${oneLine(name)}`}`));
       }
       case 'turn.ended': {
         const { state, error } = event.payload;
