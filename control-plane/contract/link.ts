@@ -30,6 +30,8 @@ export const sessionSpec = z.object({
   socketDir: z.string(),
   hostUid: z.int(),
   hostGid: z.int(),
+  /** Where things are inside, if that is known before the sandbox says so. */
+  place: z.optional(z.object({ workspace: z.string(), home: z.string(), node: z.string() })),
   harness: harnessRecord,
   /** Where the harness is installed inside the sandbox (read-only). */
   agentsDir: z.string(),

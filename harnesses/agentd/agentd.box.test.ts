@@ -10,7 +10,13 @@ import {
 import { connect, createServer } from 'node:net';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { agentdFrame, encodeAgentdFrame, socketName } from './protocol.ts';
+import {
+  agentdFrame,
+  agentdVersion,
+  encodeAgentdFrame,
+  socketName,
+  startFileName,
+} from './protocol.ts';
 import { testRunner, type TestRunner } from './testing/runner.ts';
 import { startAgentd } from './testing/start.ts';
 import { scanProcs } from './tree.ts';
@@ -355,6 +361,53 @@ describe('the link', () => {
     runner.raw(encodeAgentdFrame(agentdFrame.control, 5, Buffer.from(text)));
     expect(await runner.reply(5, 'failed')).toMatchObject({ code: 'io' });
     runner.die();
+  });
+
+  describe('what the runner left to start', () => {
+    const start = {
+      version: agentdVersion,
+      ports: [],
+      files: [],
+      id: 1,
+      spawn: { tag: 'agent:early', argv: ['sh', '-c', 'echo up; cat'], env },
+    };
+    const leave =
+      (what: unknown, file?: string) =>
+      ({ socketDir, workspace }: { socketDir: string; workspace: string }): void => {
+        writeFileSync(path.join(socketDir, startFileName), JSON.stringify(what));
+        if (file !== undefined) writeFileSync(path.join(workspace, file), '');
+      };
+
+    test('runs before anybody comes, is told in the hello, and is heard from its first byte', async () => {
+      await using agentd = await startAgentd(leave(start));
+      await expect
+        .poll(() => scanProcs().filter((proc) => proc.mark === 'agent:early').length)
+        .toBeGreaterThan(0);
+      const runner = await testRunner(agentd);
+      expect((await runner.hello).processes).toMatchObject([{ id: 1, tag: 'agent:early' }]);
+      runner.input(1, 'words');
+      runner.request(1, { op: 'end-input' });
+      expect(await runner.reply(1, 'exited')).toMatchObject({ code: 0, outputTo: 8 });
+      expect(runner.told(1).output.toString()).toBe('up\nwords');
+      runner.die();
+      // The file is still there: a runner that comes back finds what ran, and nothing begins a second time.
+      const next = await testRunner(agentd);
+      expect((await next.hello).processes).toMatchObject([{ id: 1, exit: { code: 0 } }]);
+      next.die();
+    });
+
+    test.each([
+      ['of another version', leave({ ...start, version: agentdVersion + 1 }), 'another version'],
+      ['half of it', leave({ ...start, spawn: {} }), 'start file'],
+      ['files are there', leave(start, 'a.txt'), ''],
+      ['no such program', leave({ ...start, spawn: { ...start.spawn, argv: ['/none'] } }), ''],
+    ])('not: %s', async (_what, before, said) => {
+      await using agentd = await startAgentd(before);
+      const runner = await testRunner(agentd);
+      expect((await runner.hello).processes).toEqual([]);
+      expect(agentd.log()).toContain(said);
+      runner.die();
+    });
   });
 
   test('nothing starts before the hello', async () => {

@@ -14,6 +14,7 @@ import {
   socketName,
   type AgentdReply,
   type AgentdRequest,
+  type AgentdStart,
 } from './protocol.ts';
 import { parseRequest } from './request.ts';
 import { run } from './run.ts';
@@ -32,6 +33,8 @@ export interface AgentdOptions {
   env: Readonly<Record<string, string>>;
   startedAtMs: number;
   log: (line: string) => void;
+  /** Left by the runner: begun at once. */
+  start?: AgentdStart | null;
   /** Nobody has come, or nobody has come back, for too long. */
   abandoned: (reason: string) => void;
   deadlines?: { firstHelloMs: number; linklessMs: number };
@@ -46,7 +49,7 @@ const [publicRoot] = fileRoots;
 
 /**
  * States of the link: down → up (connected, nothing heard) → ready (the runner's hello was answered) → down. Requests count only while
- * ready. Nothing starts before the first hello; processes outlive the link; without one for too long, agentd gives up its sandbox.
+ * ready. Nothing but what the runner left in writing starts before the first hello; processes outlive the link; without one for too long, agentd gives up its sandbox.
  */
 export function createAgentd(options: AgentdOptions): { close(): void } {
   const { log, workspace } = options;
@@ -111,6 +114,17 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
     full: () => link.full,
   });
   const runs = new Map<number, AbortController>();
+  const begun = options.start ? begin(options.start) : Promise.resolve();
+
+  /** Fails as a spawn does: the runner finds no process then, and starts one itself, which tells why. */
+  async function begin(start: AgentdStart): Promise<void> {
+    try {
+      await Promise.all([forwards.ensure(start.ports), putFiles(start.files)]);
+      await processes.spawn(start.id, { op: 'spawn', ...start.spawn });
+    } catch (error) {
+      log(`what was left to start did not: ${String(error)}`);
+    }
+  }
 
   async function execute(
     id: number,
@@ -140,6 +154,7 @@ export function createAgentd(options: AgentdOptions): { close(): void } {
     const waiting: (() => void)[] = [];
     greeting = waiting;
     await forwards.ensure(request.ports);
+    await begun;
     if (greeting !== waiting) return; // this link is gone
     greeting = undefined;
     ready = true;

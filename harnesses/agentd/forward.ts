@@ -16,12 +16,16 @@ export function createForwards(options: { socketDir: string; log: (line: string)
   close(): void;
 } {
   const { socketDir, log } = options;
-  const servers = new Map<number, Server>();
+  const servers = new Map<number, { server: Server; opened: Promise<unknown> }>();
   return {
     async ensure(ports) {
       const opened: Promise<unknown>[] = [];
       for (const { port, socket } of ports) {
-        if (servers.has(port)) continue;
+        const known = servers.get(port);
+        if (known) {
+          opened.push(known.opened);
+          continue;
+        }
         const target = path.resolve(socketDir, socket);
         const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) =>
           tunnel(client, target, 0),
@@ -31,18 +35,17 @@ export function createForwards(options: { socketDir: string; log: (line: string)
           servers.delete(port); // the next hello tries again
           log(`port ${String(port)} cannot be opened: ${error.message}`);
         });
-        opened.push(
-          new Promise((resolve) => {
-            server.once('listening', resolve).once('error', resolve);
-          }),
-        );
+        const listening = new Promise((resolve) => {
+          server.once('listening', resolve).once('error', resolve);
+        });
+        opened.push(listening);
         server.listen(port, '127.0.0.1');
-        servers.set(port, server);
+        servers.set(port, { server, opened: listening });
       }
       await Promise.all(opened);
     },
     close() {
-      for (const server of servers.values()) server.close();
+      for (const { server } of servers.values()) server.close();
     },
   };
 }

@@ -2,7 +2,10 @@
  * The main process of a sandbox, under a minimal init. Holds nothing of value: no token, no journal, no right that an agent lacks.
  * Bundled to dist/agentd/agentd.cjs, with the native terminal module beside it.
  */
+import path from 'node:path';
 import { createAgentd } from './agentd.ts';
+import { startFileName } from './protocol.ts';
+import { readStart } from './start-file.ts';
 
 const { BERTH_RUN, BERTH_WORKSPACE, ...inherited } = process.env;
 const env: Record<string, string> = {};
@@ -12,10 +15,13 @@ const closeMs = 1000;
 const log = (line: string): void => {
   process.stderr.write(`agentd: ${line}\n`);
 };
+const socketDir = BERTH_RUN ?? '/run/berth';
+const workspace = BERTH_WORKSPACE ?? '/workspace';
 const agentd = createAgentd({
-  socketDir: BERTH_RUN ?? '/run/berth',
-  workspace: BERTH_WORKSPACE ?? '/workspace',
+  socketDir,
+  workspace,
   env,
+  start: readStart(path.join(socketDir, startFileName), workspace, log),
   startedAtMs: Math.trunc(performance.timeOrigin),
   log,
   abandoned: (reason) => end(`${reason}: the sandbox ends`, 75),

@@ -55,7 +55,7 @@ export interface ExitView {
 
 /** Runner → agentd. `id` of the frame is the process or operation id, chosen by the runner (> 0). */
 export type AgentdRequest =
-  /** First frame of every connection; nothing starts before it. `adopt`: from which offset each known process goes on. */
+  /** First frame of every connection; nothing that is asked for starts before it. `adopt`: from which offset each known process goes on. */
   | {
       op: 'hello';
       version: number;
@@ -95,6 +95,19 @@ export type AgentdRequest =
   | { op: 'mkdir'; path: string }
   /** Small files of ours anywhere the agent could write too: each whole or not at all, its folders are made. Answers `end`. */
   | { op: 'put-files'; files: { path: string; content: string; overwrite: boolean }[] };
+
+/**
+ * In the run folder, from the runner: the agent of a session that begins. An agentd that starts and finds it, in a workspace without files, starts this one thing
+ * before anybody has said hello, so that the two programs do not wait for each other. The runner knows it again by its tag.
+ */
+export const startFileName = 'start.json';
+export interface AgentdStart {
+  version: number;
+  ports: Extract<AgentdRequest, { op: 'hello' }>['ports'];
+  files: Extract<AgentdRequest, { op: 'put-files' }>['files'];
+  id: number;
+  spawn: Omit<Extract<AgentdRequest, { op: 'spawn' }>, 'op'>;
+}
 
 /** agentd → runner, `id` as in the request; `hello` has id 0. */
 export type AgentdReply =

@@ -15,6 +15,7 @@ import { decodeTerminalFrame, encodeTerminalFrame, type TerminalFrame } from '@b
 import type { StreamPurpose, SessionSpec } from '@berth/contract/link';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { WebSocket } from 'ws';
+import { startFileName } from '../agentd/protocol.ts';
 import { createStage, type Stage } from './testing/stage.ts';
 
 let open: Stage | undefined;
@@ -52,6 +53,81 @@ function whole(stage: Stage): void {
       tools.set(String(payload['toolCallId']), payload['status']);
   expect([...tools.values()].filter((one) => one === 'pending' || one === 'running')).toEqual([]);
 }
+
+describe('an agent that starts with its sandbox', () => {
+  /** The runner has left word; agentd is not there yet. */
+  async function left(over?: Partial<SessionSpec>): Promise<Stage> {
+    const stage = await createStage();
+    open = stage;
+    await stage.startRunner();
+    const place = { workspace: stage.workspace, home: stage.home, node: process.execPath };
+    stage.bind({ place, ...over });
+    await stage.wait('the start file', () => existsSync(join(stage.socketDir, startFileName)));
+    return stage;
+  }
+  const onlyAgent = (stage: Stage): Promise<number> =>
+    stage.wait('an agent', () => stage.agents()[0]);
+
+  test('is the one that answers, and nothing of the file stays', async () => {
+    const stage = await left();
+    stage.startAgentd();
+    const pid = await onlyAgent(stage);
+    await phase(stage, 'ready');
+    await stage.ended(stage.turn('/say hello'));
+    expect(stage.diary().map((line) => line.pid)).toEqual([pid]);
+    expect(stage.agents()).toEqual([pid]);
+    expect(existsSync(join(stage.socketDir, startFileName))).toBe(false);
+    expect(notices(stage)).toEqual([]);
+    whole(stage);
+  });
+
+  test('started otherwise than it would be now: another one takes its place', async () => {
+    const stage = await left();
+    const file = join(stage.socketDir, startFileName);
+    const start = JSON.parse(readFileSync(file, 'utf8')) as { spawn: { env: object } };
+    // As if the session had changed after the word was left: agentd runs what is written, the runner wants what holds now.
+    await stage.control.call(stage.sessionId, 'mode.set', { mode: 'auto' });
+    await stage.wait('the mode', () => stage.items('mode').length > 0);
+    expect(start.spawn.env).toMatchObject({ BERTH_REHEARSAL_MODE: 'ask' });
+    stage.startAgentd();
+    await phase(stage, 'ready');
+    const turn = stage.turn('/write a.txt x');
+    expect(await stage.ended(turn)).toMatchObject({ state: 'done' });
+    expect(stage.items('approval.requested')).toEqual([]);
+    await stage.wait('one agent', () => stage.agents().length === 1);
+    expect(stage.diary().map((line) => line.pid)).toEqual(stage.agents());
+  });
+
+  test('its runner dies before it could use it: the next one ends it and starts its own', async () => {
+    const stage = await left();
+    await stage.killRunner();
+    stage.startAgentd();
+    const first = await onlyAgent(stage);
+    await stage.startRunner();
+    stage.bind();
+    await phase(stage, 'ready');
+    await stage.ended(stage.turn('/say hello'));
+    const [pid, ...more] = stage.agents();
+    expect(more).toEqual([]);
+    expect(pid).not.toBe(first);
+    expect(stage.diary().map((line) => line.pid)).toEqual([pid]);
+    whole(stage);
+  });
+
+  test('not where files are to come in first', async () => {
+    const stage = await createStage();
+    open = stage;
+    writeFileSync(join(stage.workspace, 'there.txt'), 'before');
+    await stage.startRunner();
+    stage.bind({ place: { workspace: stage.workspace, home: stage.home, node: process.execPath } });
+    await stage.wait('the start file', () => existsSync(join(stage.socketDir, startFileName)));
+    stage.startAgentd();
+    await phase(stage, 'ready');
+    await stage.ended(stage.turn('/say hello'));
+    expect(stage.agents()).toHaveLength(1);
+    whole(stage);
+  });
+});
 
 describe('turns', () => {
   test('a session boots visibly, answers a turn, and says everything once', async () => {

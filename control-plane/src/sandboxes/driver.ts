@@ -36,7 +36,13 @@ export interface Sandbox {
   /** The harnesses that it was started with: it keeps them, whatever is installed since. */
   readonly agents?: SandboxSpec['agents'];
   /** Host side of /run/berth and the ids that own what is inside; only while `running` or `starting`. */
-  readonly door?: { socketDir: string; hostUid: number; hostGid: number };
+  readonly door?: {
+    socketDir: string;
+    hostUid: number;
+    hostGid: number;
+    /** Where things are inside, for a driver that knows it before the sandbox runs. */
+    place?: { workspace: string; home: string; node: string };
+  };
 }
 export interface DriverHealth {
   readonly isolated: boolean;

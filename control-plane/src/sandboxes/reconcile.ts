@@ -258,14 +258,15 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       });
     };
     // What is told need not be waited for: it is told in order, and a failure to tell ends the step as any other.
-    const [, spec] = await Promise.all([
-      phase(sessionId, memory, { phase: why === 'create' ? 'creating' : 'waking' }),
-      making(() => intents.spec(intent, (report) => phase(sessionId, memory, report), signal)),
-    ]);
-    const [, sandbox] = await Promise.all([
-      phase(sessionId, memory, { phase: 'starting' }),
-      making(() => gate(() => driver.ensure(spec, signal, early))),
-    ]);
+    const begun = phase(sessionId, memory, { phase: why === 'create' ? 'creating' : 'waking' });
+    const tell = (report: PhaseReport): Promise<void> =>
+      begun.then(() => phase(sessionId, memory, report));
+    const make = async (): Promise<Sandbox> => {
+      const spec = await making(() => intents.spec(intent, tell, signal));
+      const started = making(() => gate(() => driver.ensure(spec, signal, early)));
+      return (await Promise.all([started, tell({ phase: 'starting' })]))[0];
+    };
+    const [sandbox] = await Promise.all([make(), begun]);
     if (sandbox.state === 'failed' || sandbox.state === 'gone') {
       await failed(sessionId, memory, sandbox.reason ?? 'it did not start', sandbox.logs);
       return;

@@ -33,13 +33,16 @@ export interface TestAgentd extends AsyncDisposable {
   readonly ended: Promise<number | null>;
 }
 
-/** agentd without a sandbox: what it does needs none. */
-export async function startAgentd(): Promise<TestAgentd> {
+/** agentd without a sandbox: what it does needs none. `before`: what it finds. */
+export async function startAgentd(
+  before: (places: { socketDir: string; workspace: string }) => void = () => undefined,
+): Promise<TestAgentd> {
   const outdir = await agentdBundle();
   const base = mkdtempSync(path.join(tmpdir(), 'berth-box-'));
   const [socketDir, workspace] = [path.join(base, 'run'), path.join(base, 'w')];
   mkdirSync(socketDir);
   mkdirSync(workspace);
+  before({ socketDir, workspace });
   const child = spawn(process.execPath, [path.join(outdir, 'agentd.cjs')], {
     env: {
       PATH: process.env['PATH'] ?? '/usr/bin:/bin',

@@ -6,7 +6,9 @@ import {
 } from '../../agentd/protocol.ts';
 
 /** The first frame of every connection; each process that we know goes on from the byte that we have not seen. */
-export function helloTo(known: ReadonlyMap<number, { next: number }>): AgentdRequest {
+export function helloTo(
+  known: ReadonlyMap<number, { next: number }>,
+): Extract<AgentdRequest, { op: 'hello' }> {
   const adopt: Record<number, number> = {};
   for (const [id, { next }] of known) adopt[id] = next;
   return {

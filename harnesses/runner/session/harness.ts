@@ -4,7 +4,6 @@ import { dirname } from 'node:path';
 import { fill } from '@berth/contract/harness';
 import type { SessionSpec } from '@berth/contract/link';
 import { loopbackPort } from '../../agentd/protocol.ts';
-import type { Door } from '../agentd/ports.ts';
 import type { Place } from '../git/base.ts';
 
 export type Values = Readonly<Record<string, string>>;
@@ -67,18 +66,12 @@ export function launch(
 }
 
 /** The record's files, each only where it is absent unless it says `overwrite`. */
-export async function writeHarnessFiles(
-  door: Pick<Door, 'ask'>,
+export const filesOf = (
   files: SessionSpec['harness']['files'],
   values: Values,
-): Promise<void> {
-  if (files.length === 0) return;
-  await door.ask({
-    op: 'put-files',
-    files: files.map(({ path, content, overwrite }) => ({
-      path: fill(path, values),
-      content: fill(content, values),
-      overwrite: overwrite === true,
-    })),
-  });
-}
+): { path: string; content: string; overwrite: boolean }[] =>
+  files.map(({ path, content, overwrite }) => ({
+    path: fill(path, values),
+    content: fill(content, values),
+    overwrite: overwrite === true,
+  }));

@@ -9,7 +9,8 @@ import type { Journal } from '../journal/journal.ts';
 import { limits } from '../limits.ts';
 import { bringUp } from './bring-up.ts';
 import type { Conversation } from './ports.ts';
-import { launch, valuesOf, writeHarnessFiles, type Values } from './harness.ts';
+import { planOf, type EarlyAgent } from './early-agent.ts';
+import { launch, valuesOf, type Values } from './harness.ts';
 import type { SessionEvent } from './state.ts';
 import type { Transcript } from './transcript.ts';
 
@@ -33,6 +34,7 @@ export interface Life {
 
 export function createLife(options: {
   door: Door;
+  early: Pick<EarlyAgent, 'claim'>;
   spec: () => SessionSpec;
   journal: Journal;
   conversation: Conversation;
@@ -46,7 +48,7 @@ export function createLife(options: {
   tell: (event: SessionEvent) => boolean;
   deaths: () => number;
 }): Life {
-  const { door, journal, conversation, transcript, log, phase, tell } = options;
+  const { door, early, journal, conversation, transcript, log, phase, tell } = options;
   let agent: Agent | undefined;
   let agentSessionId = '';
   let stopping = false;
@@ -81,13 +83,17 @@ export function createLife(options: {
     try {
       const id = journal.ledger.agentSessionId ?? spec.agentSessionId ?? '';
       const values = valuesOf(spec, place, secrets, id);
-      await writeHarnessFiles(door, harness.files, values);
+      const plan = planOf(spec, place, values);
+      const { files } = plan;
+      const join = early.claim(plan);
+      if (!join && files.length > 0) await door.ask({ op: 'put-files', files });
       started = await startAgent({
-        door,
+        door: join ? { spawn: join, drained: () => door.drained() } : door,
         // A tag of its own for each life, so that ending one never meets the next.
         tag: `agent:${options.newId()}`,
-        ...launch(spec, 'acp', values),
-        cwd: place.workspace,
+        argv: plan.argv,
+        env: plan.env,
+        cwd: plan.cwd,
         version: options.version,
         events,
       });

@@ -13,6 +13,7 @@ import { createTerminals } from '../terminals/terminals.ts';
 import { setMode } from './bring-up.ts';
 import { watchChanges } from './changes-watch.ts';
 import { createConversation } from './conversation.ts';
+import { createEarlyAgent } from './early-agent.ts';
 import { launch, secretsFor, valuesOf, type Values } from './harness.ts';
 import { createLife, type Phase } from './life.ts';
 import type { Session } from './ports.ts';
@@ -67,9 +68,10 @@ export async function createSession(options: {
   /** No agent runs, and none is being started. */
   const idle = (): boolean => state.agent !== 'up' && !performing;
 
+  const owner = { uid: spec.hostUid, gid: spec.hostGid };
   const door = await createDoor({
     socketDir: spec.socketDir,
-    owner: { uid: spec.hostUid, gid: spec.hostGid },
+    owner,
     events: {
       here,
       gone: () => tell({ kind: 'gone' }),
@@ -77,6 +79,7 @@ export async function createSession(options: {
     },
     log,
   });
+  const early = createEarlyAgent({ door, socketDir: spec.socketDir, owner, newId, log });
   const terminals = createTerminals({
     door,
     screens: options.screens,
@@ -104,6 +107,7 @@ export async function createSession(options: {
   const life = createLife({
     ...options,
     door,
+    early,
     spec: () => spec,
     conversation,
     transcript,
@@ -118,7 +122,7 @@ export async function createSession(options: {
 
   function here(orphans: ProcessView[]): void {
     for (const view of orphans) {
-      if (terminals.adopt(view)) continue;
+      if (terminals.adopt(view) || early.take(view)) continue;
       // Another runner's process. An agent that nobody listened to must not work on beside the next one.
       if (view.exit === undefined && view.tag.startsWith('agent')) {
         life.because('The agent was restarted with its runner');
@@ -133,6 +137,7 @@ export async function createSession(options: {
       process.kill('SIGKILL', true);
     }
     terminals.adopted();
+    early.withdraw();
     tell({ kind: 'here' });
   }
 
@@ -162,7 +167,8 @@ export async function createSession(options: {
       secrets = await secretsFor(spec.harness, join(dir, 'secrets.json'));
       const report = (detail: string, progress?: object): void =>
         phase('starting', detail, progress ? { progress } : {});
-      const found = await prepareWorkspace({ door, base, began, place, spec, report, notice });
+      const what = { door, base, began, early, place, spec, report, notice };
+      const found = await prepareWorkspace(what);
       if (found === 'awaiting-archive') phase('starting', 'Waiting for the files');
       tell({ kind: 'workspace', is: found });
     } catch (error) {
@@ -222,6 +228,8 @@ export async function createSession(options: {
     if (!closed) phase('failed', 'Berth could not go on with this session: see the runner’s log.');
   });
 
+  const first = state.holds.length === 0 && !began.empty && { ...spec, mode: conversation.mode };
+  await early.leaveWord(first, journal.ledger.agentSessionId, join(dir, 'secrets.json'));
   door.start();
 
   /** Changes mode or model of the running agent, where that needs no new process. */

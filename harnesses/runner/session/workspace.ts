@@ -8,6 +8,7 @@ import { DoorError, type Door } from '../agentd/ports.ts';
 import { cloneProgress } from '../git/changes.ts';
 import { Refusal, type Base, type Place } from '../git/base.ts';
 import { limits } from '../limits.ts';
+import type { EarlyAgent } from './early-agent.ts';
 
 export type Report = (
   detail: string,
@@ -30,6 +31,7 @@ export async function prepareWorkspace(options: {
   door: Door;
   base: Base;
   began: Began;
+  early: Pick<EarlyAgent, 'foundEmpty'>;
   place: Place;
   spec: Pick<SessionSpec, 'repository' | 'awaitArchive'>;
   report: Report;
@@ -38,7 +40,11 @@ export async function prepareWorkspace(options: {
   const { door, base, began, place, spec, report, notice } = options;
   if (began.empty) return 'ready';
   // The usual start: nothing is there, so nothing is to be counted, and no process stands between the sandbox and its agent.
-  if (!spec.awaitArchive && !spec.repository && (await isEmpty(door))) {
+  if (
+    !spec.awaitArchive &&
+    !spec.repository &&
+    (options.early.foundEmpty || (await isEmpty(door)))
+  ) {
     await began.markEmpty();
     return 'ready';
   }

@@ -6,6 +6,7 @@ import type { Folders } from './folders.ts';
 import type { HostView } from './layout.ts';
 import { makeLimits, memoryKills, removeCgroups, type CgroupHost } from './limits.ts';
 import { emptyLog, tailOf, trimLog } from './logs.ts';
+import { inside } from './places.ts';
 import { hasProcs, isAlive, killAll, procId, procsOfUid, procsWith, type ProcId } from './procs.ts';
 import type { Records, SandboxRecord } from './records.ts';
 import { bareMark, readStatus, startBare, startIsolated } from './start.ts';
@@ -32,6 +33,7 @@ export interface BoxOptions {
   log: Pick<Logger, 'info' | 'warn'>;
 }
 const logLines = 40;
+const place = { workspace: inside.workspace, home: inside.home, node: `${inside.node}/bin/node` };
 
 /** One sandbox. Its calls come one at a time; `look` and `lookAgain` may come at any time. */
 export function createBox(options: BoxOptions) {
@@ -65,7 +67,7 @@ export function createBox(options: BoxOptions) {
     return {
       ...common,
       state: record.init ? 'running' : 'starting',
-      door: { socketDir: places.run, hostUid, hostGid },
+      door: { socketDir: places.run, hostUid, hostGid, ...(record.isolated ? { place } : {}) },
     };
   }
 
