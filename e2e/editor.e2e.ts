@@ -311,7 +311,7 @@ describe.runIf(codeServerRunsHere())('the extension in a real editor', () => {
     // The editor asks before it follows a link to somewhere else.
     await editor.page.getByRole('button', { name: 'Open', exact: true }).click();
     const page = await opened;
-    await page.getByText('from-elsewhere').waitFor();
+    await page.getByText('from-elsewhere').first().waitFor();
     expect(new URL(page.url()).origin).toBe(berth.url);
     await page.close();
   });

@@ -186,6 +186,13 @@ describe.each(['dark', 'light', 'high-contrast'])('%s', (theme) => {
   });
 });
 
+test('the fields of the agent form have the names that stand above them', async () => {
+  await using held = await opened('chat-boot', 'dark', 1440, 900);
+  await go(held.page, 'dashboard#/agents/new', 'dark');
+  for (const name of ['Name', 'Instructions', 'Repository'])
+    await held.page.getByRole('textbox', { name, exact: true }).waitFor({ timeout: 5000 });
+});
+
 test('300 pixels wide, the page does not scroll sideways', async () => {
   await using held = await opened('chat-boot', 'dark', 300, 800);
   for (const scene of chats) {

@@ -30,7 +30,7 @@ export function showInbox(ports: {
     const active = pick.activeItems[0]?.row.id;
     pick.placeholder =
       rows.length === 0
-        ? vscode.l10n.t('Nothing waits for you.')
+        ? vscode.l10n.t('Nothing waits for you. Approvals of all sessions appear here.')
         : vscode.l10n.t('Enter opens the session; the buttons of a row answer it.');
     // Rows must not jump under the hand while questions come and go.
     pick.keepScrollPosition = true;
