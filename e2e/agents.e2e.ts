@@ -10,7 +10,7 @@ import { litellmMissing, type LiteLlm } from './support/litellm.ts';
 import type { ModelServer } from './support/model-server.ts';
 import { realAgents, startForRealAgents } from './support/real-agents.ts';
 import { follow, idle, replay, say, text, waiting } from './support/talk.ts';
-import { killNamed, openShell, screenShows } from './support/terminal.ts';
+import { killNamed, openShell, screenShows, typeOn } from './support/terminal.ts';
 
 /**
  * The real agents in real sandboxes, their model traffic through Berth's gateway and a real LiteLLM to a scripted model. One session for each, used
@@ -251,7 +251,9 @@ describe.skipIf(missing !== null)('real agents', () => {
       expect((await berth.client.sessions.get(session.id)).holder).toBe(
         handsOver ? 'terminal' : 'chat',
       );
+      const typed = `typed-${id}`;
       if (handsOver) {
+        await typeOn(berth, terminal.id, typed);
         await berth.client.sessions.takeBack(session.id);
         await until(
           async () => (await berth.client.sessions.get(session.id)).holder === 'chat',
@@ -267,6 +269,22 @@ describe.skipIf(missing !== null)('real agents', () => {
         await berth.client.terminals.close(terminal.id);
       }
       expect((await say(berth, session.id, 'RECALL')).reply).toContain(said);
+      if (!handsOver) return;
+      // What was typed there is in the chat, with what the agent said to it; and it is nobody's turn.
+      const log = await replay(berth, session.id);
+      const users = log.filter((event) => event.kind === 'message.user');
+      const there = users.filter(({ payload }) => payload.via === 'terminal');
+      expect(there.map(({ payload }) => payload.content)).toEqual([text(typed)]);
+      const turnId = there[0]?.turnId ?? '';
+      expect(
+        log.flatMap((event) =>
+          event.kind === 'message' && event.turnId === turnId ? [event.payload.content] : [],
+        ),
+      ).toEqual([text(`You said: ${typed}`)]);
+      expect(notices(log, 'terminal-unread')).toEqual([]);
+      await expect(berth.client.turns.get(session.id, turnId)).rejects.toMatchObject({
+        code: 'not-found',
+      });
     });
   });
 

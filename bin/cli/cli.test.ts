@@ -255,6 +255,19 @@ describe('a transcript', () => {
     const transcript = createTranscript(plain, { prompts: true, boot: true });
     return events.map(transcript).join('');
   };
+  test('what was typed in the terminal says so', () => {
+    expect(
+      tell([
+        event('message.user', {
+          messageId: 'u',
+          turnId: 't',
+          content: text('hi'),
+          via: 'terminal',
+        }),
+        event('message', { messageId: 'm', content: text('Hello') }),
+      ]),
+    ).toBe('› hi (in the terminal)\nHello\n');
+  });
   test('text streams once, tools are one line, a cut stream is finished by its message', () => {
     expect(
       tell([

@@ -66,7 +66,9 @@ export function createTranscript(style: Style, options: { prompts: boolean; boot
     switch (event.kind) {
       case 'message.user':
         return options.prompts
-          ? line(`${style.cyan('›')} ${style.bold(safe(textOf(event.payload.content)))}`)
+          ? line(
+              `${style.cyan('›')} ${style.bold(safe(textOf(event.payload.content)))}${event.payload.via === 'terminal' ? style.dim(' (in the terminal)') : ''}`,
+            )
           : '';
       case 'message.delta': {
         const { messageId, text } = event.payload;

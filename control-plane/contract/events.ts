@@ -131,6 +131,8 @@ export const eventPayloads = {
     turnId: uuid,
     content: z.array(contentBlock),
     by: z.optional(person),
+    /** Typed in the agent's own terminal, and told afterwards: `turnId` names no turn of the queue then. Who typed is not known. */
+    via: z.optional(z.literal('terminal')),
   }),
   'message.delta': deltaPayload,
   message: messagePayload,

@@ -37,6 +37,8 @@ export const reopenQuirks = z.strictObject({
    * turn is settled as after any death.
    */
   lostWords: z.optional(z.array(z.string().check(z.minLength(1)))),
+  /** Matches what the agent itself puts into its history as messages of a person. */
+  ownWords: z.optional(z.string().check(z.refine(isPattern, 'not a regular expression'))),
 });
 export type ReopenQuirks = z.infer<typeof reopenQuirks>;
 

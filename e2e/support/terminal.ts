@@ -35,6 +35,22 @@ export async function openShell(berth: Berth, sessionId: string) {
   };
 }
 
+/** A person writes a line on a screen that shows what it waits for. */
+export async function typeOn(berth: Berth, terminalId: string, line: string): Promise<void> {
+  const { client } = berth;
+  const attached = attachTerminal({ client, connect: connectNode, terminalId, size });
+  try {
+    await until(() => attached.write(Buffer.from(line)), 15_000, 'a terminal that takes keys');
+    // Some take a return that comes with the words for a line break among them.
+    await screenShows(berth, terminalId, line);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    attached.write(Buffer.from('\r'));
+    await screenShows(berth, terminalId, `You said: ${line}`);
+  } finally {
+    attached.close();
+  }
+}
+
 /** A shell in the sandbox that stands ready to kill -9 every process in it that is called so. */
 export async function openKiller(berth: Berth, sessionId: string) {
   const shell = await openShell(berth, sessionId);

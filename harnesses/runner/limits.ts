@@ -47,6 +47,8 @@ export const limits = {
   /** Before the next try after a second death. */
   respawnMs: 500,
   goOns: 2,
+  /** What was typed in the terminal at one time, as items. */
+  typedBytes: 8 * 1024 * 1024,
   /** A load that failed for another reason than a lost conversation is asked again after this. */
   loadAgainMs: 500,
   /** The conversation that a new agent session is told, from its end. */

@@ -519,6 +519,111 @@ describe('terminals', () => {
     await holder('chat');
     expect(await stage.ended(stage.turn('/say two'))).toMatchObject({ state: 'done' });
     expect(notices(stage)).toEqual(['handed-over', 'taken-back']);
+    expect(stage.items('message.user')).toEqual([]);
+    whole(stage);
+  });
+
+  const terminalOf = (n: number): string => `00000000-0000-4000-8000-00000000001${String(n)}`;
+  /** The agent's own screen has the conversation, and a person types into it. */
+  async function typeThere(stage: Stage, n: number, lines: readonly string[]): Promise<void> {
+    const terminalId = terminalOf(n);
+    const open = { terminalId, kind: 'agent', ...size, by };
+    await stage.control.call(stage.sessionId, 'terminal.open', open);
+    const viewer = await view(stage, { kind: 'terminal', terminalId, ...size });
+    await stage.wait('the screen', () => viewer.text().includes('leaves'));
+    for (const line of lines) {
+      viewer.keys(`${line}\r`);
+      // Told by the agent, and not only typed.
+      const said = line.replace('/say ', '');
+      await stage.wait(line, () => viewer.text().split(said).length > 2);
+    }
+    await stage.wait('rest', () => stage.diary().at(-1)?.text === lines.at(-1));
+    viewer.socket.close();
+  }
+  const told = (stage: Stage) =>
+    stage
+      .items()
+      .filter(({ kind }) => kind === 'message.user' || kind === 'message')
+      .map(({ kind, payload }) => {
+        const [block] = payload['content'] as { text: string }[];
+        return kind === 'message.user'
+          ? `${block?.text ?? ''} (${String(payload['via'])})`
+          : block?.text;
+      });
+
+  test('what was typed in the TUI is told once when the chat has the conversation again', async () => {
+    const stage = await ready();
+    await stage.ended(stage.turn('/say one'));
+    await typeThere(stage, 1, ['/say typed1', '/say typed2']);
+    await stage.control.call(stage.sessionId, 'agent.take-back', {});
+    await stage.ended(stage.turn('/say two'));
+    const first = ['/say typed1 (terminal)', 'typed1', '/say typed2 (terminal)', 'typed2'];
+    expect(told(stage)).toEqual(first);
+    const users = stage.items('message.user');
+    for (const { turnId, payload } of users) expect(payload['turnId']).toBe(turnId);
+    const kinds = stage.items().map(({ kind }) => kind);
+    expect(kinds.lastIndexOf('message.user')).toBeLessThan(kinds.lastIndexOf('turn.started'));
+    // Once more, with words that were said before; and the process dies with the next turn open.
+    await typeThere(stage, 2, ['/say one1', '/say typed2']);
+    await stage.control.call(stage.sessionId, 'agent.take-back', {});
+    const next = stage.turn('/say begun\n/sleep 2000\n/say done');
+    await stage.wait('begun', () => stage.said(next).includes('begun'));
+    for (const pid of stage.agents()) process.kill(pid, 'SIGKILL');
+    expect(await stage.ended(next)).toMatchObject({ state: 'done' });
+    expect(told(stage)).toEqual([
+      ...first,
+      '/say one1 (terminal)',
+      'one1',
+      '/say typed2 (terminal)',
+      'typed2',
+    ]);
+    expect(notices(stage)).not.toContain('terminal-unread');
+    expect(stage.diary().filter(({ text }) => text.startsWith('/say begun'))).toHaveLength(1);
+    whole(stage);
+  });
+
+  test('whatever dies while the conversation comes back, what was typed is told once', async () => {
+    const stage = await ready();
+    const expected: string[] = [];
+    for (const [n, [victim, afterMs]] of (
+      [
+        ['runner', 0],
+        ['agent', 0],
+        ['runner', 120],
+        ['runner', 250],
+        ['link', 100],
+      ] as const
+    ).entries()) {
+      await typeThere(stage, n, [`/say nr${String(n)}`]);
+      expected.push(`/say nr${String(n)} (terminal)`, `nr${String(n)}`);
+      // Nobody answers when the runner dies meanwhile.
+      stage.control.call(stage.sessionId, 'agent.take-back', {}).catch(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, afterMs));
+      if (victim === 'agent') {
+        const [pid] = await stage.wait(
+          'a process',
+          () => stage.agents().length > 0 && stage.agents(),
+        );
+        if (pid !== undefined) process.kill(pid, 'SIGKILL');
+      } else if (victim === 'runner') {
+        await stage.killRunner();
+        await stage.startRunner();
+        stage.bind();
+        // It may have died before it had ended the terminal, and a new one must have found that first.
+        const closed = () =>
+          stage
+            .items('terminal.closed')
+            .some(({ payload }) => payload['terminalId'] === terminalOf(n));
+        while (!closed()) {
+          await stage.control.call(stage.sessionId, 'agent.take-back', {}).catch(() => undefined);
+          await new Promise((resolve) => setTimeout(resolve, 100));
+        }
+      } else stage.control.cut();
+      await stage.wait('told', () => told(stage).length >= expected.length);
+      expect(await stage.ended(stage.turn('/say on'))).toMatchObject({ state: 'done' });
+      expect(told(stage)).toEqual(expected);
+    }
+    expect(notices(stage)).not.toContain('terminal-unread');
     whole(stage);
   });
 });

@@ -467,6 +467,19 @@ function inTerminal(): Scene {
     events: log.events,
   };
 }
+/** The chat has it again, with what was said in the terminal. */
+function fromTerminal(): Scene {
+  const log = script();
+  second(log);
+  log.add('terminal.opened', { terminalId: uuid(40), kind: 'agent', by: mara }, '14:12:00');
+  log.add('terminal.closed', { terminalId: uuid(40), exitCode: 0 }, '14:16:00');
+  log.add('notice', { code: 'taken-back', text: 'The conversation is back in the chat.' });
+  const turnId = uuid(13);
+  const typed = text('Which of the two queries is the slow one?');
+  log.add('message.user', { messageId: 'typed', turnId, content: typed, via: 'terminal' });
+  log.add('message', { messageId: 'heard', content: text('The one of the weekly report.') });
+  return { session: session({ status: 'idle' }), events: log.events };
+}
 /** Somebody asked the turn to stop, and the agent has not answered. */
 function stopping(): Scene {
   const log = script();

@@ -129,10 +129,11 @@ async function known(
       return { entries: [asIs] };
     case 'usage':
       return { entries: [asIs], committed: () => used(core, owned) };
+    case 'message.user':
+      return typedInTerminal(core, owned, item, as(kind), asIs);
     // These are the control plane's own to say.
     case 'session.status':
     case 'turn.queued':
-    case 'message.user':
       return { entries: [refusal(item, 'not a runner’s to say', at)] };
     case 'message.delta':
     case 'thought.delta':
@@ -143,6 +144,22 @@ async function known(
     case 'error':
       return { entries: [asIs] };
   }
+}
+
+/** The messages of turns are the control plane's to say; what was typed in the agent's own terminal is the runner's. */
+async function typedInTerminal(
+  core: Core,
+  owned: Owned,
+  item: SourceItem,
+  { turnId, via, by }: Payload<'message.user'>,
+  asIs: Entry,
+): Promise<Effect> {
+  const own =
+    via === 'terminal' &&
+    by === undefined &&
+    item.turnId === turnId &&
+    (await readTurn(core.pool, owned.sessionId, turnId)) === null;
+  return { entries: [own ? asIs : refusal(item, 'not a runner’s to say', asIs.at)] };
 }
 
 async function turnStarted(

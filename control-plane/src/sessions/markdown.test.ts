@@ -45,6 +45,18 @@ test('page by page, the next one only when the reader has taken this', async () 
   expect(all.match(/number/g)).toHaveLength(2 * limits.pageRows + 3);
 });
 
+test('what was typed in the terminal stands under its own head', async () => {
+  const turnId = '01a20000-0000-7000-8000-0000000000c1';
+  const content = [{ type: 'text', text: 'hi' }];
+  const log = {
+    after: async () => [
+      stored(1, 'message.user', { messageId: 'u', turnId, content, via: 'terminal' }),
+    ],
+  };
+  const text = (await Array.fromAsync(exportMarkdown(session, log))).join('');
+  expect(text).toContain('## In the terminal\n\nhi');
+});
+
 test('output that lies aside is named, not left out', async () => {
   const log = {
     after: async () => [

@@ -34,8 +34,11 @@ function fenced(text: string): string {
 
 function section(event: Event, tools: Map<string, string>): string | null {
   switch (event.kind) {
-    case 'message.user':
-      return `## ${event.payload.by?.name ?? 'Person'}\n\n${plainText(event.payload.content)}`;
+    case 'message.user': {
+      const { by, via } = event.payload;
+      const author = by?.name ?? (via === 'terminal' ? 'In the terminal' : 'Person');
+      return `## ${author}\n\n${plainText(event.payload.content)}`;
+    }
     case 'message':
       return `## Agent\n\n${plainText(event.payload.content)}`;
     case 'thought':

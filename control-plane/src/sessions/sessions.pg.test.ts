@@ -559,6 +559,39 @@ test('long tool output goes to a blob; what the runner may not say becomes an er
   );
 });
 
+test('what was typed in the agent’s own terminal is told once, is nobody’s turn, and takes no turn’s name', async () => {
+  await using world = await openWorld();
+  const { actor, feature, runner } = world;
+  const id = await world.ready();
+  const turnId = randomUUID();
+  await feature.turns.create(actor, id, { id: turnId, prompt: text('mine') });
+  const typed = (of: string, more: object = {}) => ({
+    messageId: randomUUID(),
+    turnId: of,
+    content: text('typed'),
+    via: 'terminal',
+    ...more,
+  });
+  const free = randomUUID();
+  runner.say(id, 'message.user', typed(free), free);
+  runner.say(id, 'message', { messageId: 'm', content: text('heard') }, free);
+  runner.say(id, 'message.user', typed(turnId), turnId);
+  runner.say(id, 'message.user', typed(free));
+  const other = randomUUID();
+  runner.say(id, 'message.user', typed(other, { by: { id: actor.userId, name: 'x' } }), other);
+  const journal = runner.journal(id);
+  // All of it comes once more, as after a reconnect.
+  runner.events.events(id, journal.sourceId, journal.items);
+  await until('all acknowledged', () => journal.acked === journal.items.length);
+  const events = await world.events(id);
+  const told = events.filter((e) => e.kind === 'message.user' && e.payload['via'] === 'terminal');
+  expect(told).toMatchObject([{ turnId: free, payload: { turnId: free, content: text('typed') } }]);
+  expect(events.filter((e) => e.kind === 'error')).toHaveLength(3);
+  expect((await feature.turns.list(actor, id, { limit: 9 })).items.map((turn) => turn.id)).toEqual([
+    turnId,
+  ]);
+});
+
 test('silence is called stalled, a missed runner lost, and both go when it speaks', async () => {
   await using world = await openWorld();
   const { actor, feature, runner, time } = world;

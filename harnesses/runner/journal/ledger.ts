@@ -37,7 +37,17 @@ export interface Ledger {
   terminals: Readonly<Record<string, 'agent' | 'shell'>>;
   /** `delivered` is not to be trusted: the conversation is loaded before it is prompted, so that its own history replaces it. */
   mustLoad?: true;
+  /** `delivered` lacks nothing: the conversation began here, or was read. */
+  whole?: true;
+  /** So many of the last of `delivered` did not end well: an agent may have dropped them. */
+  loose?: number;
+  /** Its own terminal has had the conversation since its history was last read. */
+  away?: true;
+  /** What was typed there, on its way to the log: what of it is not among the items yet. */
+  typed?: readonly TypedItem[];
 }
+/** An item that is yet without a number. */
+export type TypedItem = Omit<SourceItem, 'n'>;
 export const emptyLedger: Ledger = {
   turns: {},
   holder: 'chat',
@@ -58,7 +68,11 @@ export type Note =
   | { kind: 'cancel'; turnId: string }
   | { kind: 'decided'; approvalId: string }
   /** What a load replayed: the agent's own truth of its user messages. `arrived`: the open turn whose message was seen there. */
-  | { kind: 'replayed'; hashes: string[]; arrived?: string }
+  | { kind: 'replayed'; hashes: string[]; arrived?: string; typed?: TypedItem[] }
+  /** The conversation is this journal's from its first word on. */
+  | { kind: 'begun' }
+  /** It came back from its terminal without its history: what was typed there stays unknown. */
+  | { kind: 'unread' }
   | { kind: 'seed'; wanted: boolean }
   /** What was found on disk is not all that was there: nothing of it is acted upon any more. Its open turns were said to be `unknown`. */
   | { kind: 'unsure' };
@@ -92,10 +106,16 @@ export function foldNote(ledger: Ledger, note: Note): Ledger {
         }),
         delivered: [...ledger.delivered, note.sha256],
         given: true,
+        loose: (ledger.loose ?? 0) + 1,
       };
     }
     case 'withheld':
-      return { ...ledger, delivered: ledger.delivered.slice(0, -1), given: false };
+      return {
+        ...ledger,
+        delivered: ledger.delivered.slice(0, -1),
+        given: false,
+        loose: Math.max(0, (ledger.loose ?? 0) - 1),
+      };
     case 'cancel': {
       const turn = ledger.turns[note.turnId];
       if (!turn || turn.state === 'ended') return ledger;
@@ -104,17 +124,26 @@ export function foldNote(ledger: Ledger, note: Note): Ledger {
     case 'decided':
       return { ...ledger, approvals: without(ledger.approvals, note.approvalId) };
     case 'replayed': {
-      const { mustLoad: _loaded, ...rest } = ledger;
-      const seen = { ...rest, delivered: note.hashes, given: false };
+      const { mustLoad: _loaded, away: _back, ...rest } = ledger;
+      const typed = note.typed?.length ? { typed: note.typed } : {};
+      const read = { delivered: note.hashes, given: false, whole: true as const, loose: 0 };
+      const seen: Ledger = { ...rest, ...read, ...typed };
       const turn = note.arrived === undefined ? undefined : ledger.turns[note.arrived];
       return note.arrived !== undefined && turn?.state === 'open'
         ? setTurn(seen, note.arrived, { ...turn, arrived: true })
         : seen;
     }
+    case 'begun':
+      return { ...ledger, whole: true };
+    case 'unread': {
+      const { away: _back, whole: _no, ...rest } = ledger;
+      return rest;
+    }
     case 'seed':
       return { ...ledger, seedWanted: note.wanted };
     case 'unsure': {
-      const { text: _text, ...rest } = ledger;
+      // What was typed may be in the log already.
+      const { text: _text, typed: _typed, whole: _whole, ...rest } = ledger;
       const turns = Object.fromEntries(
         Object.keys(ledger.turns).map((id) => [id, { state: 'ended' as const }]),
       );
@@ -145,8 +174,18 @@ const setTurn = (ledger: Ledger, turnId: string, turn: TurnRecord): Ledger => ({
 });
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
+/** One of those that were typed has its number. */
+function numbered(ledger: Ledger, { payload }: TypedItem): Ledger {
+  const [first, ...left] = ledger.typed ?? [];
+  if (first === undefined || idOf(first.payload) !== idOf(payload)) return ledger;
+  const { typed: _typed, ...rest } = ledger;
+  return left.length > 0 ? { ...rest, typed: left } : rest;
+}
+const idOf = (payload: TypedItem['payload']): unknown =>
+  payload['messageId'] ?? payload['toolCallId'];
+
 export function foldItem(before: Ledger, item: Omit<SourceItem, 'n'>): Ledger {
-  const ledger = reacted(before, item);
+  const ledger = numbered(reacted(before, item), item);
   const { payload } = item;
   switch (item.kind) {
     case 'message.delta':
@@ -186,14 +225,17 @@ export function foldItem(before: Ledger, item: Omit<SourceItem, 'n'>): Ledger {
     }
     case 'turn.ended': {
       const turnId = textOf(payload['turnId']);
-      return ledger.turns[turnId] ? setTurn(ledger, turnId, { state: 'ended' }) : ledger;
+      if (!ledger.turns[turnId]) return ledger;
+      const ended = setTurn(ledger, turnId, { state: 'ended' });
+      return payload['state'] === 'done' ? { ...ended, loose: 0 } : ended;
     }
     case 'agent.session': {
       const agentSessionId = textOf(payload['agentSessionId']);
       const holder = payload['holder'] === 'terminal' ? 'terminal' : 'chat';
-      if (agentSessionId === ledger.agentSessionId) return { ...ledger, holder };
-      const { mustLoad: _new, ...rest } = ledger;
-      return { ...rest, agentSessionId, holder, delivered: [], given: false };
+      if (agentSessionId === ledger.agentSessionId)
+        return { ...ledger, holder, ...(holder === 'terminal' ? { away: true as const } : {}) };
+      const { mustLoad: _new, whole: _whole, away: _away, ...rest } = ledger;
+      return { ...rest, agentSessionId, holder, delivered: [], given: false, loose: 0 };
     }
     case 'terminal.opened':
       return {

@@ -3,15 +3,19 @@ import {
   type InitializeResponse,
   type NewSessionResponse,
 } from '@agentclientprotocol/sdk';
+import type { ReopenQuirks } from '@berth/contract/harness';
 import type { SessionSpec } from '@berth/contract/link';
 import { AgentFault, type Agent } from '../acp/agent.ts';
+import type { NewId } from '../ids.ts';
 import { currentTurn, type TurnRecord } from '../journal/ledger.ts';
 import type { Journal } from '../journal/journal.ts';
 import { limits } from '../limits.ts';
 import { lostCodes } from './lost.ts';
 import type { Conversation } from './ports.ts';
-import { look, Replay, settlement, type Verdict } from './settle.ts';
+import { Replay } from './replay.ts';
+import { look, settlement, type Verdict } from './settle.ts';
 import type { Transcript } from './transcript.ts';
+import { takeTyped, typedThere } from './typed-items.ts';
 
 /** The conversation's title is Berth's affair; to the agent it has one. */
 const untitled = 'Berth';
@@ -30,12 +34,13 @@ export async function bringUp(options: {
   journal: Journal;
   conversation: Conversation;
   transcript: Transcript;
+  newId: NewId;
   /** Why there is a new process, for the notice; null: the first one, or one that a person asked for. */
   why: string | null;
   /** What the harness has done to its state before each load. */
   beforeLoad: () => Promise<void>;
 }): Promise<string> {
-  const { agent, spec, cwd, journal, conversation, transcript, why } = options;
+  const { agent, spec, cwd, journal, conversation, transcript, newId, why } = options;
   const { timeouts } = spec.harness;
   const capabilities = (await agent.initialize(timeouts.initializeMs)).agentCapabilities;
   const known = journal.ledger.agentSessionId ?? spec.agentSessionId;
@@ -59,6 +64,7 @@ export async function bringUp(options: {
       kind: 'agent.session',
       payload: { agentSessionId: sessionId, holder: 'chat' },
     });
+  if (sessionId !== known) journal.note({ kind: 'begun' });
   // Nobody waits for the title; when the agent dies meanwhile, its end is told elsewhere.
   if (title) accepted(title, conversation).catch(() => undefined);
   await setMode(agent, sessionId, spec, opened, conversation);
@@ -70,19 +76,36 @@ export async function bringUp(options: {
   ): Promise<Opened | null> {
     const quirks = spec.harness.reopen ?? {};
     const canResume = Boolean(offered?.sessionCapabilities?.resume) && quirks.resume !== false;
-    // Resume replays nothing: it cannot settle a turn.
-    if (openTurn() === null && canResume && journal.ledger.mustLoad !== true) {
-      try {
-        return await agent.reopen('resume', id, cwd, timeouts.loadMs);
-      } catch (error) {
-        if (!(error instanceof RequestError)) throw error;
-      }
+    // Resume replays nothing: it can neither settle a turn nor tell what was typed in the terminal.
+    const away = journal.ledger.away === true;
+    const may = (): boolean => openTurn() === null && canResume && journal.ledger.mustLoad !== true;
+    if (!away && may()) {
+      const resumed = await resume(id);
+      if (resumed !== null) return resumed;
     }
-    if (offered?.loadSession !== true) return null;
+    const loaded = offered?.loadSession === true ? await loadTwice(id, quirks) : null;
+    if (loaded !== null || !away || !may()) return loaded;
+    const resumed = await resume(id);
+    if (resumed === null) return null;
+    journal.note({ kind: 'unread' });
+    unread();
+    return resumed;
+  }
+
+  async function resume(id: string): Promise<Opened | null> {
+    try {
+      return await agent.reopen('resume', id, cwd, timeouts.loadMs);
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      return null;
+    }
+  }
+
+  async function loadTwice(id: string, quirks: ReopenQuirks): Promise<Opened | null> {
     await options.beforeLoad();
     for (let attempt = 1; ; attempt++) {
       try {
-        return await load(id, quirks.quietMs);
+        return await load(id, quirks);
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
         because = error.message;
@@ -92,21 +115,32 @@ export async function bringUp(options: {
     }
   }
 
-  async function load(id: string, quietMs: number | undefined): Promise<Opened> {
-    const replay = new Replay();
+  async function load(id: string, { quietMs, ownWords }: ReopenQuirks): Promise<Opened> {
+    const replay = new Replay(ownWords, journal.ledger.delivered);
     conversation.replay = replay;
     try {
       const loaded = await agent.reopen('load', id, cwd, timeouts.loadMs);
       if (quietMs !== undefined) await standsStill(agent, replay, quietMs, timeouts.loadMs);
       const open = openTurn();
       const verdict = open && look(journal.ledger, open.turn, replay.messages);
+      const typed = journal.ledger.away === true ? typedThere(journal.ledger, replay, newId) : [];
       if (open && verdict) settle(open.turnId, open.turn, verdict);
       const arrived = open && verdict === 'present' ? { arrived: open.turnId } : {};
-      journal.note({ kind: 'replayed', hashes: replay.hashes(), ...arrived });
+      const news = typed === null ? {} : { typed };
+      journal.note({ kind: 'replayed', hashes: replay.hashes(), ...arrived, ...news });
+      if (typed === null) unread();
+      else takeTyped(journal, conversation, transcript);
       return loaded;
     } finally {
       conversation.replay = null;
     }
+  }
+
+  function unread(): void {
+    conversation.notice(
+      'terminal-unread',
+      'What was said in the terminal is missing here: the agent’s own history does not show for certain where that began.',
+    );
   }
 
   /** Asked anew each time: a person may have cancelled it meanwhile. */
@@ -154,6 +188,7 @@ export async function bringUp(options: {
 
   /** A conversation of its own: what was said before is told with the next prompt. */
   async function startOver(lost: boolean): Promise<void> {
+    if (journal.ledger.away === true) unread();
     const told = await transcript.tell(currentTurn(journal.ledger)?.turnId);
     if (told !== '') {
       journal.note({ kind: 'seed', wanted: true });

@@ -19,10 +19,12 @@ import { currentTurn } from '../journal/ledger.ts';
 import type { Journal, NewItem } from '../journal/journal.ts';
 import type { NewId } from '../ids.ts';
 import { limits } from '../limits.ts';
+import { createAttached } from './attached.ts';
 import { goOn } from './go-on.ts';
 import { hasLost } from './lost.ts';
 import type { Conversation } from './ports.ts';
-import { hashPrompt, promptText, type Replay } from './settle.ts';
+import type { Replay } from './replay.ts';
+import { hashPrompt, promptText } from './settle.ts';
 import type { Transcript } from './transcript.ts';
 
 export interface ConversationOptions {
@@ -46,6 +48,7 @@ export function createConversation(options: ConversationOptions): Conversation {
     { options: ReadonlySet<string>; answer: (response: RequestPermissionResponse) => void }
   >();
 
+  const attached = createAttached(options);
   const context = (raw?: string): Context => ({
     newId,
     harness: spec().harness,
@@ -82,6 +85,7 @@ export function createConversation(options: ConversationOptions): Conversation {
       if (!['available_commands_update', 'current_mode_update'].includes(change.sessionUpdate))
         return;
     }
+    put(...attached.before(change, running !== null));
     try {
       const done = normalise(normaliser, change, context(raw));
       normaliser = done.state;

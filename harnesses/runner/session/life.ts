@@ -106,6 +106,7 @@ export function createLife(options: {
         journal,
         conversation,
         transcript,
+        newId: options.newId,
         why,
         beforeLoad: () => beforeLoad(spec, values, place),
       });

@@ -5,7 +5,7 @@ import type { Door } from '../agentd/ports.ts';
 import type { Base } from '../git/base.ts';
 import type { NewItem } from '../journal/journal.ts';
 import type { Terminals } from '../terminals/terminals.ts';
-import type { Replay } from './settle.ts';
+import type { Replay } from './replay.ts';
 
 /** One session on this machine: its sandbox's door, its agent, its terminals. */
 export interface Session extends AsyncDisposable {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
+import { Replay } from './replay.ts';
 import {
   hashText,
   judge,
-  Replay,
   settlement,
   wordsBesideMore,
   type Settlement,

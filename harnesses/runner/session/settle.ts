@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { SessionUpdate } from '@agentclientprotocol/sdk';
 import type { ContentBlock } from '@berth/contract';
 import type { Ledger } from '../journal/ledger.ts';
 import { limits } from '../limits.ts';
@@ -14,40 +13,6 @@ export const promptText = (prompt: readonly ContentBlock[]): string =>
 export const wordsBesideMore = (prompt: readonly ContentBlock[]): string | undefined =>
   prompt.some((block) => block.type !== 'text') ? normal(promptText(prompt)) : undefined;
 export const hashPrompt = (prompt: readonly ContentBlock[]): string => hashText(promptText(prompt));
-
-/** The user messages of a replay: each a list of its text chunks. */
-export class Replay {
-  readonly messages: string[][] = [];
-  /** Updates so far, of whatever kind: who waits for its end sees that it stands still. */
-  taken = 0;
-  #open = false;
-  #messageId: string | undefined;
-
-  take(update: SessionUpdate): void {
-    this.taken += 1;
-    switch (update.sessionUpdate) {
-      case 'user_message_chunk': {
-        const messageId = typeof update.messageId === 'string' ? update.messageId : undefined;
-        if (!this.#open || messageId !== this.#messageId) this.messages.push([]);
-        this.#open = true;
-        this.#messageId = messageId;
-        if (update.content.type === 'text') this.messages.at(-1)?.push(update.content.text);
-        return;
-      }
-      case 'agent_message_chunk':
-      case 'agent_thought_chunk':
-      case 'tool_call':
-      case 'tool_call_update':
-      case 'plan':
-        this.#open = false;
-        return;
-      default:
-    }
-  }
-  hashes(): string[] {
-    return this.messages.map((chunks) => hashText(chunks.join('')));
-  }
-}
 
 /** What looking told of an open turn. `lost`: there is no history to look at, so the next conversation of the agent begins without it. */
 export type Verdict = 'present' | 'absent' | 'unknown' | 'lost';

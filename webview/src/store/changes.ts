@@ -57,6 +57,7 @@ export const change: { [K in EventKind]: (draft: Draft, event: EventOf<K>) => vo
       turnId: payload.turnId,
       content: payload.content,
       by: payload.by ?? before?.by,
+      ...(payload.via === undefined ? {} : { via: payload.via }),
     });
   },
   'message.delta': (draft, event) => delta(draft, event, 'agent'),

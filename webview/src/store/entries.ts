@@ -39,6 +39,8 @@ export interface UserEntry extends Base {
   readonly turnId: string;
   readonly content: readonly ContentBlock[];
   readonly by?: Person | undefined;
+  /** Typed in the agent's own terminal. */
+  readonly via?: 'terminal' | undefined;
 }
 export interface TextEntry extends Base {
   readonly kind: 'agent' | 'thought';

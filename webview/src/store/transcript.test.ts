@@ -323,6 +323,15 @@ describe('single cases', () => {
       ),
     ).toMatchObject([{ kind: 'user' }, { kind: 'end', state: 'cancelled' }]);
   });
+  test('what was typed in the terminal is a message with a mark, and waits in no queue', () => {
+    const content = text('x');
+    expect(
+      entries(
+        event(1, 'message.user', { messageId: 'u', turnId: turn, content, via: 'terminal' }),
+        event(2, 'message', { messageId: 'm', content: text('y') }),
+      ),
+    ).toMatchObject([{ kind: 'user', via: 'terminal', content }, { kind: 'agent' }]);
+  });
   test('a question about delivery is settled by whatever happens to its turn', () => {
     const unknown = [
       event(1, 'message.user', { messageId: 'u', turnId: turn, content: text('x') }),

@@ -53,7 +53,8 @@ export function labelOf(row: Row): string {
       return entry.state === 'unknown' ? 'Question: did this message arrive?' : 'Turn ended';
   }
 }
-const nameOf = (entry: Extract<Entry, { kind: 'user' }>): string => entry.by?.name ?? 'You';
+const nameOf = (entry: Extract<Entry, { kind: 'user' }>): string =>
+  entry.by?.name ?? (entry.via === 'terminal' ? 'In the terminal' : 'You');
 
 /** A class for its `shouldComponentUpdate`: while text streams into one row, the others must not be drawn again. */
 export class RowView extends Component<RowProps> {
@@ -78,7 +79,14 @@ export class RowView extends Component<RowProps> {
       case 'boot':
         return <BootRow entry={entry} connected={connected} />;
       case 'user':
-        return <UserRow author={nameOf(entry)} at={entry.at} content={entry.content} />;
+        return (
+          <UserRow
+            author={nameOf(entry)}
+            at={entry.at}
+            content={entry.content}
+            typed={entry.via === 'terminal'}
+          />
+        );
       case 'agent':
         return <AgentRow entry={entry} />;
       case 'thought':

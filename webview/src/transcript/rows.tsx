@@ -46,11 +46,14 @@ export function UserRow(props: {
   author: string;
   at: number | null;
   content: readonly ContentBlock[];
+  /** In the agent's own terminal, and not here. */
+  typed?: boolean;
 }): JSX.Element {
-  const { author, at, content } = props;
+  const { author, at, content, typed = false } = props;
   return (
     <div class="user">
       <div class="user__by">
+        {typed ? <Icon name="terminal" /> : null}
         <b>{author}</b>
         <span class="num">{at === null ? 'on its way' : clockTime(at)}</span>
       </div>
