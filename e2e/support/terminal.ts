@@ -35,11 +35,23 @@ export async function openShell(berth: Berth, sessionId: string) {
   };
 }
 
-/** A person writes a line on a screen that shows what it waits for. */
+/** A person writes a line on an agent's screen, once that stands still, and waits for the answer of the scripted model. */
 export async function typeOn(berth: Berth, terminalId: string, line: string): Promise<void> {
   const { client } = berth;
-  const attached = attachTerminal({ client, connect: connectNode, terminalId, size });
+  const { cols, rows } = await client.terminals.screen(terminalId);
+  const attached = attachTerminal({
+    client,
+    connect: connectNode,
+    terminalId,
+    size: { cols, rows },
+  });
   try {
+    let before: string | null = null;
+    for (let still = 0; still < 4; await new Promise((resolve) => setTimeout(resolve, 250))) {
+      const { text } = await client.terminals.screen(terminalId);
+      still = text === before ? still + 1 : 0;
+      before = text;
+    }
     await until(() => attached.write(Buffer.from(line)), 15_000, 'a terminal that takes keys');
     // Some take a return that comes with the words for a line break among them.
     await screenShows(berth, terminalId, line);

@@ -568,6 +568,7 @@ export const scenes: Record<string, () => Scene> = {
   'chat-reconnecting': reconnecting,
   'chat-unknown': unknown,
   'chat-terminal': inTerminal,
+  'chat-from-terminal': fromTerminal,
   'chat-stopping': stopping,
   'chat-boot': booting,
   'chat-failed': failed,
