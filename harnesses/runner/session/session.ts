@@ -98,10 +98,7 @@ export async function createSession(options: {
     handedBack: () => {
       if (!state.holds.includes('terminal')) return;
       tellHolder('chat');
-      notice(
-        'taken-back',
-        'The conversation is back in the chat. What was said in the terminal is not shown here; the agent knows it.',
-      );
+      notice('taken-back', 'The conversation is back in the chat.');
       tell({ kind: 'release', why: 'terminal' });
     },
   });
