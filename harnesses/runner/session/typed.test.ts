@@ -217,6 +217,7 @@ describe('whatever was given and typed', () => {
         });
         expect(seen.said.join('')).toBe(typed.join(''));
       }),
+      { numRuns: 2000 },
     );
   });
 });
