@@ -13,6 +13,7 @@ import { planOf, type EarlyAgent } from './early-agent.ts';
 import { launch, valuesOf, type Values } from './harness.ts';
 import type { SessionEvent } from './state.ts';
 import type { Transcript } from './transcript.ts';
+import { takeTyped } from './typed-items.ts';
 
 export type Phase = (name: string, detail?: string, more?: Record<string, unknown>) => void;
 
@@ -57,6 +58,8 @@ export function createLife(options: {
   /** The next start is part of the visible boot. */
   let announce = true;
   const lines: string[] = [];
+  // A runner before this one may have died between two of them.
+  takeTyped(journal, conversation, transcript);
   const events = {
     ...conversation.events,
     stderr(line: string): void {
@@ -73,6 +76,8 @@ export function createLife(options: {
     if (announce) phase('agent-starting', `Starting ${harness.title} ${harness.version}`);
     let started: Agent | undefined;
     const slow = setTimeout(() => {
+      // Who is told that it starts must be told that it is there, else the session looks as if it started for ever.
+      announce = true;
       const seconds = String(limits.slowStartMs / 1000);
       phase(
         'agent-starting',

@@ -19,7 +19,6 @@ import { createLife, type Phase } from './life.ts';
 import type { Session } from './ports.ts';
 import { initialState, nextAction, reduce, type Action, type SessionEvent } from './state.ts';
 import { createTranscript } from './transcript.ts';
-import { takeTyped } from './typed-items.ts';
 import { createBegan, makeBase, prepareWorkspace } from './workspace.ts';
 
 /** Puts a session together, and does one thing after the other as `state.ts` decides. */
@@ -116,7 +115,6 @@ export async function createSession(options: {
   const changes = watchChanges({ base: () => base, journal, put, log });
   // What an earlier runner left open has nobody behind it any more.
   conversation.closeOpen();
-  takeTyped(journal, conversation, transcript);
   if (journal.ledger.holder === 'terminal') tell({ kind: 'hold', why: 'terminal' });
 
   function here(orphans: ProcessView[]): void {
