@@ -21,7 +21,7 @@ export async function gather(
   const { index, sessionId, turns: sent, faults } = conversation;
   let diary: Evidence['diary'] = [];
   // A stuck turn holds the queue: what the agent received cannot be asked then.
-  if (faults.length === 0) {
+  if (!faults.some((what) => what.includes('has no end'))) {
     const id = randomUUID();
     const asked = await persist('diary', endMs, (signal) =>
       berth.client.turns.create(sessionId, { id, prompt: text(kind.diary.ask) }, { signal }),

@@ -146,6 +146,30 @@ test('a message whose process died before it was said to be queued, then taken b
   expect(told.map(({ kind }) => kind)).toEqual(['turn.queued', 'turn.ended']);
 });
 
+test('a message whose process died right after it was stored is said to be queued before it is sent, by whoever writes the session, and once', async () => {
+  await using world = await openWorld();
+  await using other = await another(world, elsewhere);
+  const { actor, runner, time } = world;
+  const id = await world.ready();
+  const turnId = randomUUID();
+  const prompt = text('stored');
+  await insertTurn(
+    world.db.pool,
+    { id: turnId, sessionId: id, prompt, promptHash: hashOf(prompt), at: new Date(time.ms) },
+    actor,
+  );
+  await other.feature.sessions.cancel(actor, id); // somebody looks
+  await until('delivered', () => Promise.resolve(runner.delivered.includes(turnId)));
+  runner.say(id, 'turn.started', { turnId }, turnId);
+  await until('started', async () => (await kinds(world, id, 'turn.started')).length > 0);
+  // Its sender, who got no answer, asks again.
+  expect(await other.feature.turns.create(actor, id, { id: turnId, prompt })).toMatchObject({
+    created: false,
+  });
+  const told = (await world.events(id)).filter((event) => event.turnId === turnId);
+  expect(told.map(({ kind }) => kind)).toEqual(['turn.queued', 'message.user', 'turn.started']);
+});
+
 test('an event whose row outlived its commit is not said again; one that was not committed is', async () => {
   await using world = await openWorld();
   const id = await world.ready();
@@ -213,6 +237,7 @@ test('whoever was taken over from in the middle of a job writes no row of it; wh
   expect((await moved()).filter(({ epoch }) => epoch <= theirs)).toEqual([]);
   expect(runner.failures).toEqual([]);
 
+  runner.online = false; // only we send it
   const at = new Date(world.time.ms);
   const row = { id: waiting, sessionId: id, prompt: text('next'), promptHash: Buffer.alloc(1), at };
   await moveTurn(db.pool, id, running, { kind: 'ended', state: 'done' }, 'done', at);

@@ -149,7 +149,11 @@ export class Owner {
       );
       const lost = await inTime(committed);
       if (lost === null) return;
-      if (lost.reason !== 'fenced' || attempt === 3) throw lost;
+      if (lost.reason !== 'fenced') throw lost;
+      if (attempt === 3) {
+        const detail = 'The session is changing hands. Nothing is lost; try again.';
+        throw new Problem('not-ready', detail, { cause: lost });
+      }
     }
   }
 

@@ -54,9 +54,12 @@ export function createTurns(core: Core): Turns {
   async function sayQueued(row: store.TurnRow): Promise<void> {
     const { session_id: sessionId, id } = row;
     try {
-      await core.owner.append(sessionId, (owned) =>
-        owned.queued.delete(id) ? [] : [turnQueued(row, core.clock.now())],
-      );
+      await core.owner.append(sessionId, async (owned) => {
+        // Another process may have had the session in between, and found it missing.
+        const told =
+          owned.queued.delete(id) || (await store.turnHasEvent(pool, sessionId, id, 'turn.queued'));
+        return told ? [] : [turnQueued(row, core.clock.now())];
+      });
     } catch (error) {
       if (!(error instanceof Elsewhere)) throw error;
       await core.commands.leaveQueued(sessionId, id);
