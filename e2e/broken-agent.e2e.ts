@@ -1,9 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Agent, Event, Session } from '@berth/contract';
 import { dist, startBerth, until, type Berth } from './support/berth.ts';
+import { ownAgent, runsBeside, type OwnAgent } from './support/own-agent.ts';
 import { idle, replay, status, text } from './support/talk.ts';
 
 /*
@@ -12,20 +12,12 @@ import { idle, replay, status, text } from './support/talk.ts';
  */
 let berth: Berth;
 let agent: Agent;
-/** Where Berth expects this harness to be installed, so that it fetches nothing: what lies there is ours. */
-let program: string;
+let own: OwnAgent;
+const install: OwnAgent['install'] = (content, mode) => own.install(content, mode);
 
 beforeAll(async () => {
   berth = await startBerth();
-  const harness = join(dist('..'), 'harnesses', 'opencode');
-  const { version } = JSON.parse(await readFile(join(harness, 'harness.json'), 'utf8')) as {
-    version: string;
-  };
-  const lock = await readFile(join(harness, 'package-lock.json'));
-  const name = `${version}-${createHash('sha256').update(lock).digest('hex').slice(0, 10)}`;
-  const folder = join(berth.dataDir, 'harnesses', 'opencode', name, 'bin');
-  await mkdir(folder, { recursive: true });
-  program = join(folder, 'opencode');
+  own = await ownAgent(berth);
   await install('#!/bin/sh\nexit 0\n');
   agent = await berth.client.agents.create({
     name: 'broken',
@@ -36,10 +28,6 @@ beforeAll(async () => {
 });
 afterAll(() => berth[Symbol.asyncDispose]());
 
-async function install(content: string | Uint8Array, mode = 0o755): Promise<void> {
-  await writeFile(program, content);
-  await chmod(program, mode);
-}
 const started = (): Promise<Session> => berth.client.sessions.create({ agentId: agent.id });
 type PhaseEvent = Extract<Event, { kind: 'sandbox.phase' }>['payload'];
 const phases = async (sessionId: string): Promise<PhaseEvent[]> =>
@@ -131,11 +119,8 @@ test('repaired, the session starts again and answers what waited', async () => {
   await berth.client.turns.create(id, { id: turnId, prompt: text('/say here I am') });
   await status(berth, id, 'failed', 20_000);
   // An agent that works stands in its place: the rehearsal agent speaks the same protocol.
-  await install(`#!/bin/sh\nexec /opt/node/bin/node /opt/agents/opencode/bin/rehearsal.mjs\n`);
-  await writeFile(
-    join(program, '..', 'rehearsal.mjs'),
-    await readFile(dist('rehearsal', 'rehearsal.mjs')),
-  );
+  await own.beside('rehearsal.mjs', await readFile(dist('rehearsal', 'rehearsal.mjs')));
+  await install(runsBeside('rehearsal.mjs'));
   await berth.client.sessions.resume(id);
   const turn = await berth.client.turns.get(id, turnId, { waitSeconds: 30 });
   expect(turn).toMatchObject({ state: 'done', reply: 'here I am' });

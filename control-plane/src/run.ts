@@ -11,6 +11,7 @@ import { lockDataDir } from './data-dir-lock.ts';
 import { openDatabase, readiness } from './database.ts';
 import { openGateway } from './open-gateway.ts';
 import { anyTurnOpen, tellWorking } from './at-work.ts';
+import { watchDatabase } from './database-watch.ts';
 import { watchDisk } from './disk-watch.ts';
 import { greeting } from './greeting.ts';
 import { createIdentity } from './identity/index.ts';
@@ -243,6 +244,8 @@ export async function run(parts: {
   replicas.onAway(() => {
     if (replicas.others().length > 0) web.comeBack();
   });
+  // Terminals go on without the database.
+  scope.use(watchDatabase({ pool: store.pool, away: () => web.comeBack('channels'), logger }));
   let reconciling = Promise.resolve();
   if (worker !== undefined) {
     const identityOfRunner = await runners.ensureLocal({ stateDir: places.runnerState });

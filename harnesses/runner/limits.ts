@@ -30,6 +30,8 @@ export const limits = {
   silenceMs: 20_000,
   /** A text event carries at most this many UTF-16 units; longer text becomes several. */
   textPiece: 64 * 1024,
+  /** A message or thought above this is ended, and what follows is another one: whoever shows or stores a text holds all of it. */
+  textMost: 256 * 1024,
   /** Output and diffs of one tool event: cut, with a mark; the raw line has all of it. */
   toolText: 1024 * 1024,
   /** One line of the agent: beyond, the agent is broken and killed. */

@@ -7,7 +7,9 @@ import { limits } from './limits.ts';
  * things are, so a hint too many does nothing and a lost link loses nothing.
  */
 export interface Outbox {
-  /** The log holds everything up to here: go on behind it. */
+  /** The log acknowledged everything up to here. */
+  readonly ackedN: number;
+  /** The log holds everything up to here: go on behind it. Less than it had acknowledged: it was replaced by an older one, and gets what is still on disk. */
   resume(lastN: number): void;
   acked(n: number): void;
   /** Nothing is sent until the next `resume`. */
@@ -58,10 +60,13 @@ export function createOutbox(options: {
       });
   }
   return {
+    get ackedN() {
+      return acked;
+    },
     resume(lastN) {
-      acked = Math.max(acked, lastN);
+      acked = lastN;
       journal.ack(lastN);
-      sent = Math.max(acked, lastN);
+      sent = lastN;
       hint();
     },
     acked(n) {

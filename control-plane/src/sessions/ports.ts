@@ -65,7 +65,13 @@ export interface RunnerEvents {
   /** A runner connected and says what it holds; raises the epoch of each session and answers what the log has of them. */
   hello(
     runnerId: string,
-    held: readonly { sessionId: string; sourceId: string; lastN: number; generation: number }[],
+    held: readonly {
+      sessionId: string;
+      sourceId: string;
+      lastN: number;
+      ackedN?: number | undefined;
+      generation: number;
+    }[],
   ): Promise<{
     sessions: { sessionId: string; sourceId: string; lastSourceSeq: number }[];
     purge: string[];

@@ -255,21 +255,41 @@ export async function editQueued(
   return rows[0] ?? null;
 }
 
-/** All that the agent said in a turn, from the log. Meets the rows of the session from the turn's first event on. */
-export async function replyOf(sql: Sql, sessionId: string, turnId: string): Promise<string> {
-  const { rows } = await sql.query<{ payload: { content?: { type: string; text?: string }[] } }>(
-    `select e.payload from session_event e
-      where e.session_id = $1 and e.turn_id = $2 and e.kind = 'message' order by e.seq`,
-    [sessionId, turnId],
+/** An answer holds so much of what was said; the log has all of it. */
+const replyBytesMax = 4 * 1024 * 1024;
+
+/** What the agent said in a turn, from the log; of very much the end. Meets the rows of the session from the turn's first event on. */
+export async function replyOf(
+  sql: Sql,
+  sessionId: string,
+  turnId: string,
+  bytesMax = replyBytesMax,
+): Promise<string> {
+  const { rows } = await sql.query<{
+    payload: { content?: { type: string; text?: string }[] };
+    whole: boolean;
+  }>(
+    `with said as materialized (
+       select e.seq, sum(octet_length(e.payload::text)) over (order by e.seq desc) as bytes
+         from session_event e
+        where e.session_id = $1 and e.turn_id = $2 and e.kind = 'message')
+     select e.payload, (select coalesce(max(bytes), 0) <= $3 from said) as whole
+       from said join session_event e on e.session_id = $1 and e.seq = said.seq
+      where said.bytes <= $3 or said.seq = (select max(seq) from said)
+      order by e.seq`,
+    [sessionId, turnId, bytesMax],
   );
-  return rows
+  const cut = rows[0]?.whole === false;
+  const said = rows
     .map(({ payload }) =>
       (payload.content ?? [])
         .map((block) => (block.type === 'text' ? (block.text ?? '') : ''))
         .join(''),
     )
-    .filter((text) => text !== '')
-    .join('\n\n');
+    .filter((text) => text !== '');
+  return [...(cut ? ['[The beginning is left out here; the log has it.]'] : []), ...said].join(
+    '\n\n',
+  );
 }
 
 /** States of the ends that the log has of a turn. Parsed here: `->>` refuses a document for one escaped U+0000, and an agent's error may hold one. */

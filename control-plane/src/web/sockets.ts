@@ -180,8 +180,9 @@ export function createSockets(ports: {
     if (actor === null || actor.role !== signedIn.actor.role || !mayUse(kind, actor))
       socket.close(closeCodes.noLongerAllowed, 'no longer allowed');
   }
-  function comeBack(): void {
-    for (const { socket } of open) socket.close(closeCodes.restarting, 'restarting');
+  function comeBack(only?: TicketPurpose): void {
+    for (const { socket, kind } of open)
+      if (only === undefined || kind === only) socket.close(closeCodes.restarting, 'restarting');
   }
   const heart = setInterval(beat, limits.pingMs);
   heart.unref();

@@ -79,8 +79,8 @@ export interface WebOptions {
 
 export interface Web extends AsyncDisposable {
   listen(port: number, host: string): Promise<{ url: string }>;
-  /** Sockets and streams of viewers are told to come back: what they saw may be old. */
-  comeBack(): void;
+  /** Sockets and streams of viewers are told to come back: what they saw may be old. A terminal's bytes never are, so it may be left as it is. */
+  comeBack(only?: 'channels'): void;
   /** Stops accepting; sockets and streams are told to come back elsewhere; requests that run may end within `ms`. */
   drain(ms: number): Promise<void>;
   /** The Express application, for the test that it has exactly the routes of the contract. */
@@ -235,8 +235,8 @@ export function createWeb(options: WebOptions): Web {
       const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
       return { url: `http://${name.includes(':') ? `[${name}]` : name}:${bound}` };
     },
-    comeBack() {
-      sockets.comeBack();
+    comeBack(only) {
+      sockets.comeBack(only);
       streams.close();
     },
     async drain(ms) {

@@ -2,6 +2,7 @@ import type { SessionUpdate } from '@agentclientprotocol/sdk';
 import { eventPayloads, isKnownKind } from '@berth/contract';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
+import { limits } from '../limits.ts';
 import { emptyNormaliser, endText, normalise, updateOf, type Context } from './normalise.ts';
 import { approvalOf } from './permission.ts';
 import { pieces } from './content.ts';
@@ -125,6 +126,22 @@ describe('texts', () => {
     expect(
       pieces(text).every((piece) => piece.length <= 65_536 && !/[\ud800-\udbff]$/.test(piece)),
     ).toBe(true);
+  });
+  test('a text without an end becomes several, none of them longer than anybody can hold', () => {
+    const text = 'word '.repeat(100_000);
+    const items = run(Array.from({ length: 5 }, () => chunk(text, 'message', 'theirs')));
+    const lengths = new Map<unknown, number>();
+    let whole = '';
+    for (const { payload } of items.filter((item) => item.kind === 'message.delta')) {
+      const piece = String(payload['text']);
+      lengths.set(payload['messageId'], (lengths.get(payload['messageId']) ?? 0) + piece.length);
+      whole += piece;
+    }
+    expect(whole).toBe(text.repeat(5));
+    expect(lengths.size).toBeGreaterThan(8);
+    expect(Math.max(...lengths.values())).toBeLessThanOrEqual(limits.textMost);
+    const ended = items.filter(({ kind }) => kind === 'message.end');
+    expect(ended.map(({ payload }) => payload['messageId'])).toEqual([...lengths.keys()]);
   });
   test('an image is a message of its own, and U+0000 never gets out', () => {
     const image = { type: 'image', mimeType: 'image/png', data: 'AAAA', annotations: null };

@@ -12,7 +12,7 @@ import { isFields, toolPayload } from './tool.ts';
  * question, the end of the turn. What only describes the session (usage, commands, mode) comes between chunks and ends nothing.
  */
 export interface Normaliser {
-  open?: { messageId: string; kind: 'message' | 'thought'; agentId?: string };
+  open?: { messageId: string; kind: 'message' | 'thought'; agentId?: string; length: number };
   /** Tool calls that were seen. */
   tools: ReadonlySet<string>;
   mode: string;
@@ -110,16 +110,23 @@ export function normalise(state: Normaliser, update: SessionUpdate, context: Con
       const about = own ? text.match(noticeText)?.[1] : undefined;
       if (about !== undefined) return notice(state, about, context);
       const same = state.open?.kind === kind && state.open.agentId === agentId;
-      const before = same ? [] : endOf(state);
-      const open =
-        same && state.open
-          ? state.open
-          : { messageId: context.newId(), kind, ...(agentId === undefined ? {} : { agentId }) };
-      const deltas = pieces(text).map((piece) => ({
-        kind: `${kind}.delta`,
-        payload: { messageId: open.messageId, text: piece },
-      }));
-      return seal({ ...state, open } as Normaliser, [...before, ...deltas], context);
+      const items = same ? [] : endOf(state);
+      let open = same ? state.open : undefined;
+      for (const piece of pieces(text)) {
+        if (open !== undefined && open.length + piece.length > limits.textMost) {
+          items.push(...endOf({ ...state, open }));
+          open = undefined;
+        }
+        open ??= {
+          messageId: context.newId(),
+          kind,
+          length: 0,
+          ...(agentId === undefined ? {} : { agentId }),
+        };
+        items.push({ kind: `${kind}.delta`, payload: { messageId: open.messageId, text: piece } });
+        open = { ...open, length: open.length + piece.length };
+      }
+      return seal({ ...state, ...(open === undefined ? {} : { open }) }, items, context);
     }
     case 'tool_call':
     case 'tool_call_update': {

@@ -116,7 +116,9 @@ export class SessionLog {
         last.sourceTo = source;
       }
       if (unit.done !== undefined) last.done.push(unit.done);
-      const bytes = entries.length === 0 ? 0 : (only?.delta?.text.length ?? 0);
+      // The raw line too: an agent may send a megabyte around one letter.
+      const bytes =
+        only === undefined ? 0 : (only.delta?.text.length ?? 0) + (only.raw?.length ?? 0);
       last.bytes += bytes;
       last.openFrom = this.#open.from;
       this.#wake(this, bytes);
