@@ -1,13 +1,20 @@
 import { Problem } from '@berth/contract';
+import { takeCommands } from './commands.ts';
 import { changed, say, type Core } from './core.ts';
 import { deliveryId } from './delivery.ts';
 import { askAboutDelivery } from './delivery-question.store.ts';
-import { entryOf } from './entries.ts';
+import { entryOf, turnQueued } from './entries.ts';
 import { readState, writeFields, writeStatus, type SessionState } from './facts.store.ts';
 import { sessionStatus } from './lifecycle.ts';
-import { Elsewhere, type Owned } from './owner.ts';
+import { Elsewhere, queue, type Owned } from './owner.ts';
 import { throughOutages } from './sql.ts';
-import { consumeNext, turnsInFlight, turnsInQuestion } from './turns.store.ts';
+import {
+  consumeNext,
+  turnHasEvent,
+  turnsInFlight,
+  turnsInQuestion,
+  type TurnRow,
+} from './turns.store.ts';
 import { decisionsToDeliver, markDelivered } from './approvals.store.ts';
 
 /** Also while its agent starts: the runner keeps the turn and gives it to the agent the moment that it is up. */
@@ -30,6 +37,7 @@ export async function advance(core: Core, owned: Owned, approvals = false): Prom
     const turn = await consumeNext(core.pool, owned.sessionId, owned.log.epoch, at);
     if (turn === null) await core.owner.mustOwn(owned);
     else {
+      await sayMissingQueued(core, owned, turn);
       await writeFields(core.pool, owned.sessionId, { currentTurnId: turn.id });
       owned.heardAt = core.clock.now();
       core.runner.turn(owned.sessionId, turn.id, turn.prompt);
@@ -39,6 +47,18 @@ export async function advance(core: Core, owned: Owned, approvals = false): Prom
   const asked = state.turn === 'unknown' && (await askAbout(core, owned));
   await stateStatus(core, owned, state);
   changed(core, owned, approvals || asked);
+}
+
+/** Another process stored it and died before it had left that to be said: its writer, who lives on, is the first who sees it. */
+async function sayMissingQueued(core: Core, owned: Owned, turn: TurnRow): Promise<void> {
+  const told = () => turnHasEvent(core.pool, owned.sessionId, turn.id, 'turn.queued');
+  if (await told()) return;
+  // It may be on its way into the log, or left by another process together with what came after it.
+  if ((await queue(owned.log, [])) !== null) return;
+  await takeCommands(core, owned);
+  if (await told()) return;
+  owned.queued.add(turn.id);
+  say(owned, [turnQueued(turn, core.clock.now())]);
 }
 
 /** A message in question is a question of the inbox. True: it was not there yet. */

@@ -170,6 +170,32 @@ test('a message whose process died right after it was stored is said to be queue
   expect(told.map(({ kind }) => kind)).toEqual(['turn.queued', 'message.user', 'turn.started']);
 });
 
+test('a message whose process died right after it was stored: its writer, who lives on, says first that it was queued', async () => {
+  await using world = await openWorld();
+  const { actor, runner } = world;
+  const id = await world.ready();
+  const [stored, after] = [randomUUID(), randomUUID()];
+  const prompt = text('stored, and nothing else');
+  const at = new Date(world.time.ms);
+  const row = { id: stored, sessionId: id, prompt, promptHash: hashOf(prompt), at };
+  await insertTurn(world.db.pool, row, actor);
+  // Somebody looks at the session.
+  await world.feature.turns.create(actor, id, { id: after, prompt: text('next') });
+  await until('delivered', () => Promise.resolve(runner.delivered.includes(stored)));
+  runner.say(id, 'turn.started', { turnId: stored }, stored);
+  runner.say(id, 'turn.ended', { turnId: stored, state: 'done' }, stored);
+  await until('the next one', () => Promise.resolve(runner.delivered.includes(after)));
+  const kindsOf = async (turnId: string) =>
+    (await world.events(id)).filter((event) => event.turnId === turnId).map(({ kind }) => kind);
+  expect(await kindsOf(stored)).toEqual([
+    'turn.queued',
+    'message.user',
+    'turn.started',
+    'turn.ended',
+  ]);
+  expect(await kindsOf(after)).toEqual(['turn.queued']);
+});
+
 test('an event whose row outlived its commit is not said again; one that was not committed is', async () => {
   await using world = await openWorld();
   const id = await world.ready();
