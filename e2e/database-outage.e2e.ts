@@ -19,7 +19,7 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 test('PostgreSQL cannot be reached: queues are bounded, viewers are told, nothing is acknowledged that is not stored, and then all of it comes once', async () => {
   await using scope = new AsyncDisposableStack();
   const database = scope.use(await openDatabase());
-  const berth = scope.use(await startBerth({ env: { DATABASE_URL: database.url } }));
+  const berth = scope.use(await startBerth({ env: { DATABASE_URL: database.url('first') } }));
   const own = await ownAgent(berth);
   const loudScript = join(import.meta.dirname, 'support', 'loud-agent.mjs');
   await own.beside('loud.mjs', await readFile(loudScript));
@@ -78,7 +78,7 @@ test('PostgreSQL cannot be reached: queues are bounded, viewers are told, nothin
     prompt: text(`text ${String(loudMb)} 1000000`),
   });
 
-  const restore = database.wire.refuse();
+  const restore = database.wires.first.refuse();
   const began = performance.now();
   await pause(1000);
   const heardBefore = viewer.seqs.length;
