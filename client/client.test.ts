@@ -164,6 +164,14 @@ test('what this build does not know stays readable', async () => {
   );
 });
 
+test('a refusal is told by its own sentence; only a request that does not fit by the field that does not', () => {
+  const errors = [{ pointer: '/harness', detail: 'is required' }];
+  const known = 'There is no harness "x"; known: codex.';
+  expect(explain(new Problem('harness-unknown', known, { errors }))).toBe(known);
+  const unfit = new Problem('invalid-request', 'The body does not fit.', { errors });
+  expect(explain(unfit)).toBe('/harness: is required');
+});
+
 test('nobody there is ServerUnreachable, in words for a person; a proxy without its server too', async () => {
   const client = createClient({ url: 'http://127.0.0.1:2' });
   const error: unknown = await client.meta().catch((caught: unknown) => caught);

@@ -75,8 +75,9 @@ export function codeOf(error: unknown): string | undefined {
 /** One sentence for a person. */
 export function explain(error: unknown): string {
   if (error instanceof Problem || error instanceof UnknownProblem) {
-    const fields = error instanceof Problem ? (error.extra.errors ?? []) : [];
-    const first = fields[0];
+    // Only this one says no more in its own sentence than that something does not fit.
+    const fields = error.code === 'invalid-request' && error instanceof Problem;
+    const first = fields ? error.extra.errors?.[0] : undefined;
     return first === undefined ? error.detail : `${first.pointer || 'body'}: ${first.detail}`;
   }
   if (error instanceof ServerUnreachable) return `The server cannot be reached: ${error.message}`;

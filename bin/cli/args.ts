@@ -16,8 +16,8 @@ export interface Form {
   /** `<agent> [--from <dir>]` */
   form: string;
   about: string;
-  /** What `--help` adds. */
-  more?: string;
+  /** What `--help` adds: each word or option, and what it means. */
+  more?: readonly (readonly [what: string, meaning: string])[];
   words: readonly [min: number, max: number];
   options?: ParseArgsOptionsConfig;
 }
@@ -68,12 +68,18 @@ export function parseForm(form: Form, rest: readonly string[]): Parsed {
   const { positionals, values } = parsed;
   if (values['help'] === true) return { values, words: positionals };
   const [min, max] = form.words;
-  if (positionals.length < min) throw new UsageError('something is missing');
+  if (positionals.length < min) throw new UsageError(missing(form, positionals.length));
   if (positionals.length > max)
     throw new UsageError(`"${positionals[max] ?? ''}" is one word too many`);
   return { values, words: positionals };
 }
 const firstSentence = (text: string): string => text.split('. ')[0] ?? text;
+
+/** The words of a form that must be given: those before its first bracket or option. */
+function missing({ form }: Form, given: number): string {
+  const [needed = ''] = form.split(/ ?(?:\[|--|…)/, 1);
+  return `${needed.split(' ').slice(given).join(' and ')} is missing`;
+}
 
 /** One option's text; an empty one is none. */
 export function textOf(values: Values, name: string): string | undefined {
@@ -94,20 +100,41 @@ export function numberOf(values: Values, name: string): number | undefined {
 const formLine = (form: Form): string => `berth ${form.name} ${form.form}`.trim();
 
 export function helpFor(form: Form): string {
-  const more = form.more === undefined ? '' : `\n  ${form.more}\n`;
-  return `${formLine(form)}\n\n${form.about}.\n${more}`;
+  const rows = form.more ?? [];
+  const width = Math.max(0, ...rows.map(([what]) => what.length));
+  const lines = rows.map(([what, meaning]) => `  ${what.padEnd(width)}  ${meaning}\n`);
+  return [
+    `${formLine(form)}\n\n${form.about}.\n`,
+    ...(rows.length > 0 ? ['\n'] : []),
+    ...lines,
+  ].join('');
 }
-export function help(forms: readonly Form[]): string {
+
+/** Commands that begin with the first of these words, else those that have one of them. */
+export function related<T extends Form>(forms: readonly T[], words: readonly string[]): T[] {
+  const [first = ''] = words;
+  if (first === '') return [];
+  const alike = forms.filter(({ name }) => name.startsWith(first));
+  return alike.length > 0
+    ? alike
+    : forms.filter(({ name }) => name.split(' ').some((word) => words.includes(word)));
+}
+
+/** One line for each command. */
+export function listOfForms(forms: readonly Form[]): string {
   // Options that may be left out are told by `--help` of the command.
   const brief = (form: Form): string => formLine(form).replace(/ \[-[^\]]*\]/g, '');
   const width = Math.max(...forms.map((form) => brief(form).length));
-  const lines = forms.map((form) => `  ${brief(form).padEnd(width)}  ${form.about}`);
+  return forms.map((form) => `  ${brief(form).padEnd(width)}  ${form.about}`).join('\n');
+}
+export function help(forms: readonly Form[]): string {
   return [
     'Berth: where coding agents live.',
     '',
-    ...lines,
+    listOfForms(forms),
     '',
-    '`berth <command> --help` tells its options. Everywhere: --json prints what the API gave; --server <url> and',
+    '`berth <command> --help` tells its options. A session, an agent, an approval: by its name or title, its id, or the end of its id',
+    '(lists show the last eight letters). Everywhere: --json prints what the API gave; --server <url> and',
     '--token <token> choose the server, else BERTH_SERVER and BERTH_TOKEN, else what `berth login` stored, else the server on this machine.',
     '--ca-file <pem> or BERTH_CA_FILE names certificates of a private authority that signed the server’s.',
     'Exit codes: 0 ok, 1 failed, 2 wrong use, 3 waiting for an approval, 4 not signed in, 5 server not reachable.',

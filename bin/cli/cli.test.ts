@@ -7,18 +7,19 @@ import { ServerUnreachable } from '@berth/client';
 import { Problem, settleTurn, type Event } from '@berth/contract';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { findForm, parseForm, UsageError } from './args.ts';
+import { findForm, helpFor, parseForm, related, UsageError } from './args.ts';
 import { environmentOf, repositoryOf } from './commands/agents.ts';
-import { chooseOption } from './commands/approvals.ts';
-import { afterLeaving } from './commands/attach.ts';
+import { answeredBefore, chooseOption } from './commands/approvals.ts';
+import { afterLeaving, sizeOf } from './commands/attach.ts';
 import { howToSettle } from './commands/settle.ts';
 import { applyPatch, explainApply } from './commands/pull.ts';
-import { howToAnswer } from './commands/send.ts';
+import { howToAnswer, stopTurn } from './commands/send.ts';
+import { outcomeOf } from './commands/sessions.ts';
 import { pick, Refused, type Io } from './context.ts';
 import { takeKeys } from './detach.ts';
 import { commands } from './forms.ts';
 import { ago, bytes, columns, dollars, oneLine, safe, styleFor, wantsColour } from './format.ts';
-import { exitCodeOf, main, spell } from './main.ts';
+import { exitCodeOf, helpAsked, main, spell } from './main.ts';
 import { pack } from './pack.ts';
 import { createTranscript } from './transcript.ts';
 
@@ -41,7 +42,11 @@ describe('words and options', () => {
   });
 
   test.each([
-    [['sessions', 'show'], 'missing'],
+    [['sessions', 'show'], '<session> is missing'],
+    [['send', 'abcd'], '<text|-> is missing'],
+    [['send'], '<session> and <text|-> is missing'],
+    [['settle', 'abcd'], '<resend|arrived|drop> is missing'],
+    [['approve', '--note', 'x'], '<approval> is missing'],
     [['sessions', 'show', 'a', 'b'], 'one word too many'],
     [['sessions', 'ls', '--nonsense'], 'nonsense'],
     [['log', 'a', '--after'], 'after'],
@@ -57,6 +62,39 @@ describe('words and options', () => {
     expect(spell(['sessions', '--json'])).toEqual(['sessions', 'ls', '--json']);
     expect(spell(['sessions', 'new', 'x'])).toEqual(['sessions', 'new', 'x']);
     expect(spell(['approvals', 'ls', '--json'])).toEqual(['approvals', '--json']);
+  });
+
+  test.each([
+    [['help'], 'sessions new', 'Exit codes'],
+    [['--help'], 'sessions new', 'Exit codes'],
+    [['help', 'send'], 'berth send <session> <text|->', '--no-wait'],
+    [['help', 'sessions', 'new'], 'berth sessions new <agent>', '--from'],
+    [['sessions', '--help'], 'sessions new', 'sessions take-back'],
+    [['agents', 'help'], 'agents create', 'agents rm'],
+    [['help', 'nonsense'], 'sessions new', 'Exit codes'],
+  ])('help is answered where it is asked: %j', (argv, ...says) => {
+    const answer = helpAsked(forms, argv);
+    for (const text of says) expect(answer).toContain(text);
+    if (argv[0] === 'sessions') expect(answer).not.toContain('agents create');
+  });
+  test.each([[['send', 'abcd', 'help']], [['send', 'abcd', '--help']], [['sessions']], [[]]])(
+    'no question for help: %j',
+    (argv) => {
+      expect(helpAsked(forms, argv)).toBeNull();
+    },
+  );
+  test.each([
+    [['session', 'ls'], 'sessions ls'],
+    [['suspend', 'abcd'], 'sessions suspend'],
+    [['agents', 'dance'], 'agents create'],
+  ])('what was meant by %j', (typed, meant) => {
+    expect(related(forms, typed).map(({ name }) => name)).toContain(meant);
+    expect(related(forms, ['dance'])).toEqual([]);
+  });
+  test('every option of a command is explained', () => {
+    for (const form of forms)
+      for (const option of Object.keys(form.options ?? {}))
+        expect(helpFor(form).split('\n\n').at(-1), form.name).toContain(`--${option}`);
   });
 
   test('every command of the contract is there', () => {
@@ -110,6 +148,8 @@ describe('exit codes', () => {
     expect((await run(['send', '--help'])).out).toContain('berth send <session>');
     expect(await run([])).toMatchObject({ code: 2, out: '' });
     expect(await run(['dance'])).toMatchObject({ code: 2 });
+    expect(await run(['--json'])).toMatchObject({ code: 2, out: '' });
+    expect((await run(['session', 'ls'])).err).toContain('berth sessions ls');
   });
   test('no server, a dead server, a wrong address', async () => {
     expect(await run(['sessions', 'ls'], nobody)).toMatchObject({ code: 5 });
@@ -181,6 +221,59 @@ describe('finding one thing', () => {
   test.each(['nope', 'aa', 'two', 'bbbb', '0190'])('not by %s', (name) => {
     expect(() => find(name)).toThrow(Refused);
   });
+  test('says where to look, or which ones are meant', () => {
+    expect(() => find('nope')).toThrow('`berth sessions ls` lists them');
+    expect(() => find('two')).toThrow(all[2]?.id);
+  });
+});
+
+test.each([
+  ['cancel', undefined, 'chat', 'nothing was running'],
+  ['cancel', 't', 'chat', 'stopping'],
+  ['takeBack', undefined, 'chat', 'the chat has the conversation already'],
+  ['takeBack', undefined, 'terminal', 'on its way back into the chat'],
+  ['resume', undefined, 'chat', 'idle'],
+] as const)('an order says what became of it: %s', (name, currentTurnId, holder, says) => {
+  const before = { holder, ...(currentTurnId === undefined ? {} : { currentTurnId }) };
+  expect(outcomeOf(name, before, { status: 'idle' })).toBe(says);
+});
+
+describe('Ctrl-C while a message is on its way', () => {
+  async function stopped(refusal?: Problem) {
+    const did: string[] = [];
+    const done = stopTurn(
+      {
+        turns: {
+          withdraw: (_session, turnId) => {
+            did.push(`withdraw ${turnId}`);
+            return Promise.reject(refusal ?? new Problem('not-found', 'away'));
+          },
+        },
+        sessions: {
+          cancel: (session) => {
+            did.push(`cancel ${session}`);
+            return Promise.reject(new Problem('not-ready', 'later'));
+          },
+        },
+      },
+      's',
+      't',
+    );
+    await expect(done).rejects.toThrow(Problem);
+    return did;
+  }
+  test('it is taken back where it waits; only where it was sent, what runs is stopped', async () => {
+    expect(await stopped()).toEqual(['withdraw t']);
+    expect(await stopped(new Problem('turn-already-sent', 'sent'))).toEqual([
+      'withdraw t',
+      'cancel s',
+    ]);
+  });
+});
+
+test('a terminal without a size gets the usual one', () => {
+  expect(sizeOf({ columns: 0, rows: 0 })).toEqual({ cols: 80, rows: 24 });
+  expect(sizeOf({ columns: 1, rows: 5000 })).toEqual({ cols: 2, rows: 1000 });
 });
 
 test('a message in question: every answer is a command', () => {
@@ -203,6 +296,14 @@ describe('approvals', () => {
     const two = [options[0]!, { ...options[0]!, optionId: 'b', name: 'B' }];
     expect(() => chooseOption({ options: two }, 'allow', undefined)).toThrow(UsageError);
     expect(() => chooseOption({ options: two }, 'reject', undefined)).toThrow(Refused);
+  });
+  test('who comes second is told who was first', () => {
+    const by = { id: 'u', name: 'Ana' };
+    const tell = (decision: object) =>
+      answeredBefore({ options }, { detail: 'It no longer waits.', extra: { decision } });
+    expect(tell({ by, optionId: 'no' })).toBe('Ana has answered it already: Reject');
+    expect(tell({ by })).toBe('Ana has answered it already');
+    expect(tell({})).toBe('It no longer waits.');
   });
   test('says how to answer', () => {
     const approvalId = '01900000-0000-7000-8000-0000deadbeef';

@@ -62,9 +62,11 @@ export interface Context extends Io {
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
+const lists = { session: 'sessions ls', agent: 'agents ls', approval: 'approvals' } as const;
+
 /** Pure. One thing by its id, the end or beginning of its id, or its name. */
 export function pick<T extends { id: string }>(
-  what: string,
+  what: keyof typeof lists,
   name: string,
   all: readonly T[],
   nameOf: (item: T) => string,
@@ -76,10 +78,13 @@ export function pick<T extends { id: string }>(
   );
   const found = exact.length > 0 ? exact : close;
   const [only, ...others] = found;
-  if (only === undefined) throw new Refused(`there is no ${what} "${name}"`);
+  if (only === undefined)
+    throw new Refused(`there is no ${what} "${name}"; \`berth ${lists[what]}\` lists them`);
   if (others.length > 0) {
     const ids = found.map((item) => `${item.id}  ${nameOf(item)}`).join('\n  ');
-    throw new Refused(`several ${what}s are meant by "${name}":\n  ${ids}`);
+    throw new Refused(
+      `several ${what}s are meant by "${name}": say the id, or more of its end\n  ${ids}`,
+    );
   }
   return only;
 }
@@ -101,7 +106,8 @@ export function createContext(io: Io, values: Values, words: readonly string[]):
         'no server runs on this machine: start one with `berth serve`, or name one with `berth login`',
         exitCode.unreachable,
       );
-    if (!URL.canParse(found.url)) throw new UsageError(`"${found.url}" is not an address`);
+    if (!URL.canParse(found.url))
+      throw new UsageError(`"${found.url}" is not the address of a server: http://… or https://…`);
     return found;
   }
   const context: Context = {
@@ -147,9 +153,11 @@ export function createContext(io: Io, values: Values, words: readonly string[]):
       if (uuid.test(name)) return api.approvals.get(name.toLowerCase());
       const waiting = (query: { limit: number; cursor?: string }) =>
         api.approvals.list({ ...query, state: 'waiting' });
-      return pick('approval', name, await Array.fromAsync(everything(waiting)), (approval) =>
-        shortId(approval.id),
-      );
+      const open = await Array.fromAsync(everything(waiting));
+      // Of those that were answered the latest: whoever comes second is told who was first.
+      const { items } = await api.approvals.list({ limit: 200 });
+      const all = [...open, ...items.filter(({ id }) => open.every((one) => one.id !== id))];
+      return pick('approval', name, all, (approval) => shortId(approval.id));
     },
     close() {
       channels?.close();

@@ -1,9 +1,9 @@
 import { explain } from '@berth/client';
 import { Problem } from '@berth/contract';
 import { AnswerNotUnderstood, ServerUnreachable } from '@berth/client';
-import { findForm, help, helpFor, parseForm, UsageError } from './args.ts';
+import { findForm, help, helpFor, listOfForms, parseForm, related, UsageError } from './args.ts';
 import { createContext, exitCode, Refused, type Io } from './context.ts';
-import { aliases, commands } from './forms.ts';
+import { aliases, commands, type Command } from './forms.ts';
 import { trust } from './trust.ts';
 
 /** Pure. What an error means to whoever called the program. */
@@ -28,21 +28,44 @@ export function spell(argv: readonly string[]): readonly string[] {
   return argv;
 }
 
+/** Pure. What to print for `berth help`, `berth help <command>`, `berth <group> --help`; null: it is not a question for help. */
+export function helpAsked(forms: readonly Command[], argv: readonly string[]): string | null {
+  const asks = (word: string | undefined): boolean =>
+    word !== undefined && ['help', '--help', '-h'].includes(word);
+  const about = argv.filter((word) => !asks(word));
+  // `berth send x --help` is told by the command, `help` after its words is a word of the prompt.
+  const asked = asks(argv[0]) || (argv.length === 2 && asks(argv[1]));
+  if (!asked) return null;
+  const exact = forms.find(({ name }) => name === about.join(' '));
+  if (exact !== undefined) return helpFor(exact);
+  const group = related(forms, about);
+  return group.length > 0 ? `${listOfForms(group)}\n` : help(forms);
+}
+
 export async function main(
   argv: readonly string[],
   options: { io: Io; root: string; version: string },
 ): Promise<number> {
   const { io, root, version } = options;
   const all = commands(root, version);
+  const asked = helpAsked(all, argv);
+  if (asked !== null) {
+    io.stdout.write(asked);
+    return exitCode.ok;
+  }
   const spelled = spell(argv);
-  if (spelled.length === 0 || ['help', '--help', '-h'].includes(spelled[0] ?? '')) {
-    (argv.length === 0 ? io.stderr : io.stdout).write(help(all));
-    return argv.length === 0 ? exitCode.usage : exitCode.ok;
+  // Options alone name no command either.
+  const named = spelled.filter((word) => !word.startsWith('-'));
+  if (named.length === 0) {
+    io.stderr.write(help(all));
+    return exitCode.usage;
   }
   const found = findForm(all, spelled);
   if (found === null) {
+    const meant = related(all, named);
     io.stderr.write(
-      `berth: there is no command "${spelled.join(' ')}"; \`berth help\` lists them\n`,
+      `berth: there is no command "${spelled.slice(0, 2).join(' ')}"; ` +
+        (meant.length > 0 ? `there are\n${listOfForms(meant)}\n` : '`berth help` lists them\n'),
     );
     return exitCode.usage;
   }
@@ -61,7 +84,7 @@ export async function main(
     const code = exitCodeOf(error);
     io.stderr.write(`berth: ${explain(error)}\n`);
     if (code === exitCode.usage) io.stderr.write(`\n${helpFor(found.form)}`);
-    if (code === exitCode.notSignedIn) io.stderr.write('Sign in with `berth login`.\n');
+    if (code === exitCode.notSignedIn) io.stderr.write('Sign in: `berth login --server <url>`.\n');
     return code;
   } finally {
     close();

@@ -25,9 +25,13 @@ async function ended(child: ChildProcess, what: string): Promise<void> {
   if (code !== 0) throw new Refused(`${what} failed: ${stderr.trim() || `exit ${String(code)}`}`);
 }
 
-export async function pack(dir: string): Promise<Packed> {
+export async function checkFolder(dir: string): Promise<void> {
   const found = await stat(dir).catch(() => null);
   if (found?.isDirectory() !== true) throw new Refused(`${dir} is not a folder`);
+}
+
+export async function pack(dir: string): Promise<Packed> {
+  await checkFolder(dir);
   if (!(await insideGit(dir))) {
     const tar = spawn('tar', ['-cf', '-', '-C', dir, '.'], { stdio: ['ignore', 'pipe', 'pipe'] });
     return { bytes: tar.stdout, done: ended(tar, 'tar') };

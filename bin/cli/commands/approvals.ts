@@ -1,5 +1,5 @@
 import { everything } from '@berth/client';
-import type { Approval } from '@berth/contract';
+import { Problem, type Approval } from '@berth/contract';
 import { textOf, UsageError } from '../args.ts';
 import { exitCode, Refused, type Run } from '../context.ts';
 import { ago, columns, oneLine, shortId } from '../format.ts';
@@ -31,6 +31,16 @@ export function chooseOption(
   return only.optionId;
 }
 
+/** Pure. Who was first, and with what; without a person nobody was asked any more. */
+export function answeredBefore(
+  { options }: Pick<Approval, 'options'>,
+  { detail, extra: { decision } }: Pick<Problem, 'detail' | 'extra'>,
+): string {
+  if (decision?.by === undefined) return detail;
+  const name = options.find(({ optionId }) => optionId === decision.optionId)?.name;
+  return `${oneLine(decision.by.name)} has answered it already${name === undefined ? '' : `: ${oneLine(name)}`}`;
+}
+
 export const list: Run = async (context) => {
   const api = await context.client();
   const waiting = await Array.fromAsync(
@@ -60,12 +70,19 @@ export const decide =
     const optionId = chooseOption(approval, verb, textOf(context.values, 'option'));
     const note = textOf(context.values, 'note');
     const api = await context.client();
-    const decided = await api.approvals.decide(approval.id, {
-      optionId,
-      revision: approval.revision,
-      ...(note === undefined ? {} : { note }),
-    });
+    const answer = { optionId, revision: approval.revision };
+    const decided = await api.approvals
+      .decide(approval.id, { ...answer, ...(note === undefined ? {} : { note }) })
+      .catch((error: unknown) => {
+        throw error instanceof Problem && error.code === 'already-decided'
+          ? new Refused(answeredBefore(approval, error))
+          : error;
+      });
     const name = approval.options.find((option) => option.optionId === optionId)?.name ?? optionId;
     context.give(decided, () => `${oneLine(approval.title)}: ${oneLine(name)}`);
+    if (!context.json)
+      context.tell(
+        context.style.dim(`it goes on: berth log ${shortId(approval.sessionId)} --follow`),
+      );
     return exitCode.ok;
   };

@@ -11,9 +11,12 @@ const restore =
 /** Empties the terminal before a whole screen is drawn. */
 const empty = '\u001b[!p\u001b[0m\u001b[2J\u001b[H';
 
-const sizeOf = ({ stdout }: Pick<Context, 'stdout'>): { cols: number; rows: number } => ({
-  cols: Math.min(Math.max(stdout.columns, 2), 1000),
-  rows: Math.min(Math.max(stdout.rows, 2), 1000),
+/** A terminal that does not know its size says 0: it gets the usual one. Pure. */
+export const sizeOf = (
+  stdout: Readonly<{ columns: number; rows: number }>,
+): { cols: number; rows: number } => ({
+  cols: Math.min(Math.max(stdout.columns || 80, 2), 1000),
+  rows: Math.min(Math.max(stdout.rows || 24, 2), 1000),
 });
 
 async function openTerminal(
@@ -26,7 +29,7 @@ async function openTerminal(
   const open = known.find((terminal) => terminal.kind === kind && terminal.state === 'open');
   if (open !== undefined && context.values['new'] !== true) return open;
   try {
-    return await api.terminals.open(sessionId, { kind, ...sizeOf(context) });
+    return await api.terminals.open(sessionId, { kind, ...sizeOf(context.stdout) });
   } catch (error) {
     if (codeOf(error) !== 'agent-has-no-terminal') throw error;
     throw new Refused(
@@ -77,7 +80,7 @@ async function hold(
     if (detach) resolve({ code: exitCode.ok, said: 'detached; it goes on' });
   };
   const resized = (): void => {
-    const { cols, rows } = sizeOf(context);
+    const { cols, rows } = sizeOf(stdout);
     attachment.resize(cols, rows);
   };
   const left = (): void => resolve({ code: exitCode.ok, said: 'detached; it goes on' });
@@ -113,7 +116,7 @@ export const attach: Run = async (context) => {
   const client = await context.client();
   const terminal = await openTerminal(context, client, session.id);
   context.tell(context.style.dim('[Ctrl-] d detaches]'));
-  const size = sizeOf(context);
+  const size = sizeOf(context.stdout);
   const { code, ended } = await hold(
     context,
     attachTerminal({ client, connect: connectNode, terminalId: terminal.id, size }),

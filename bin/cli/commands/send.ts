@@ -1,5 +1,6 @@
 import { howToSettle } from './settle.ts';
 import { randomUUID } from 'node:crypto';
+import { codeOf, type BerthClient } from '@berth/client';
 import type { Event, Payload } from '@berth/contract';
 import { exitCode, Refused, type Context, type Run } from '../context.ts';
 import { oneLine, shortId } from '../format.ts';
@@ -59,6 +60,23 @@ function follow(context: Context, turnId: string) {
   return { promise, reject, take };
 }
 
+/** A message that still waits is taken back: what runs meanwhile is another turn, and maybe another person's. */
+export async function stopTurn(
+  api: {
+    turns: Pick<BerthClient['turns'], 'withdraw'>;
+    sessions: Pick<BerthClient['sessions'], 'cancel'>;
+  },
+  sessionId: string,
+  turnId: string,
+): Promise<void> {
+  try {
+    await api.turns.withdraw(sessionId, turnId);
+  } catch (error) {
+    if (codeOf(error) !== 'turn-already-sent') throw error;
+    await api.sessions.cancel(sessionId);
+  }
+}
+
 export const send: Run = async (context) => {
   const words = context.words.slice(1).join(' ');
   const text = words === '-' ? await readAll(context.stdin) : words;
@@ -84,7 +102,7 @@ export const send: Run = async (context) => {
   // The first Ctrl-C stops the turn, not the program: its end is worth seeing.
   const interrupt = (): void => {
     context.tell('stopping the turn; once more leaves it');
-    api.sessions.cancel(session.id).catch(reject);
+    stopTurn(api, session.id, turnId).catch(reject);
   };
   process.once('SIGINT', interrupt);
   try {

@@ -6,7 +6,7 @@ import type { Session } from '@berth/contract';
 import { textOf } from '../args.ts';
 import { exitCode, type Context, type Run } from '../context.ts';
 import { ago, columns, dollars, oneLine, shortId } from '../format.ts';
-import { pack } from '../pack.ts';
+import { checkFolder, pack } from '../pack.ts';
 
 function status(context: Context, session: Session): string {
   const { style } = context;
@@ -51,7 +51,12 @@ function describe(context: Context, session: Session): string {
         : 'the chat',
     ],
     ['queued', session.queued === 0 ? undefined : String(session.queued)],
-    ['waiting', session.waitingApprovals === 0 ? undefined : String(session.waitingApprovals)],
+    [
+      'waiting',
+      session.waitingApprovals === 0
+        ? undefined
+        : `${session.waitingApprovals} for you (berth approvals)`,
+    ],
     ['changes', changes(session)],
     ['cost', dollars(session.usage.costUsd)],
     ['active', ago(session.lastActivityAt, context.now())],
@@ -118,16 +123,19 @@ export const create: Run = async (context) => {
   const title = textOf(values, 'title');
   const prompt = textOf(values, 'prompt');
   const from = textOf(values, 'from');
+  const dir = from === undefined ? undefined : resolve(context.cwd, from);
+  // Before there is a session that would wait for it for ever.
+  if (dir !== undefined) await checkFolder(dir);
   const api = await context.client();
   const session = await api.sessions.create({
     agentId: agent.id,
     ...(title === undefined ? {} : { title }),
     ...(prompt === undefined ? {} : { prompt: [{ type: 'text', text: prompt }] }),
-    ...(from === undefined ? {} : { awaitArchive: true }),
+    ...(dir === undefined ? {} : { awaitArchive: true }),
   });
-  if (from !== undefined) {
-    context.tell(context.style.dim(`sending ${from} …`));
-    await upload(api, session.id, resolve(context.cwd, from));
+  if (dir !== undefined) {
+    context.tell(context.style.dim(`sending ${dir} …`));
+    await upload(api, session.id, dir);
   }
   context.give(await api.sessions.get(session.id), (made) => made.id);
   if (!context.json) {
@@ -140,12 +148,36 @@ export const create: Run = async (context) => {
 
 type Order =
   'suspend' | 'resume' | 'archive' | 'unarchive' | 'cancel' | 'restartAgent' | 'takeBack';
+/** Pure. What became of an order: what was so already is not said to be done. */
+export function outcomeOf(
+  name: Order,
+  before: Pick<Session, 'currentTurnId' | 'holder'>,
+  after: Pick<Session, 'status'>,
+): string {
+  switch (name) {
+    case 'cancel':
+      return before.currentTurnId === undefined ? 'nothing was running' : 'stopping';
+    case 'takeBack':
+      return before.holder === 'chat'
+        ? 'the chat has the conversation already'
+        : 'on its way back into the chat';
+    case 'suspend':
+    case 'resume':
+      return after.status;
+    case 'archive':
+      return 'archived';
+    case 'unarchive':
+      return 'out of the archive';
+    case 'restartAgent':
+      return 'its agent restarts';
+  }
+}
 export const order =
-  (name: Order, did: string): Run =>
+  (name: Order): Run =>
   async (context) => {
-    const { id, title } = await context.findSession(context.word(0));
-    const session = await (await context.client()).sessions[name](id);
-    context.give(session, () => `${oneLine(title)}: ${did}`);
+    const before = await context.findSession(context.word(0));
+    const after = await (await context.client()).sessions[name](before.id);
+    context.give(after, () => `${oneLine(before.title)}: ${outcomeOf(name, before, after)}`);
     return exitCode.ok;
   };
 

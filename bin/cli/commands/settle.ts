@@ -3,7 +3,7 @@ import { UsageError } from '../args.ts';
 import { exitCode, Refused, type Run } from '../context.ts';
 import { oneLine, shortId } from '../format.ts';
 
-const done = {
+export const meanings = {
   resend: 'sent again',
   arrived: 'it was done',
   drop: 'dropped',
@@ -22,7 +22,7 @@ export const settle: Run = async (context) => {
   const turn = items[0];
   if (turn === undefined) throw new Refused('no message of this session is in question');
   const settled = await api.turns.settle(session.id, turn.id, { answer });
-  context.give(settled, () => `${oneLine(session.title)}: ${done[answer]}`);
+  context.give(settled, () => `${oneLine(session.title)}: ${meanings[answer]}`);
   return exitCode.ok;
 };
 
@@ -30,7 +30,7 @@ export const settle: Run = async (context) => {
 export const howToSettle = (sessionId: string): string =>
   [
     'Something died, and nobody can know whether the message arrived:',
-    ...Object.entries(done).map(
+    ...Object.entries(meanings).map(
       ([word, meaning]) => `  berth settle ${shortId(sessionId)} ${word.padEnd(8)}  ${meaning}`,
     ),
   ].join('\n');
