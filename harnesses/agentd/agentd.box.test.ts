@@ -535,9 +535,9 @@ describe('files', () => {
     expect(
       (await runner.reply(ask({ op: 'mkdir', path: '/workspace/out/x' }), 'failed')).code,
     ).toBe('outside-workspace');
-    expect((await runner.reply(ask({ op: 'read', path: '/workspace/none' }), 'failed')).code).toBe(
-      'not-found',
-    );
+    const none = await runner.reply(ask({ op: 'read', path: '/workspace/none' }), 'failed');
+    expect(none.code).toBe('not-found');
+    expect(none.detail).toMatch(/\/none: no such file or directory$/);
     expect((await runner.reply(ask({ op: 'read', path: '/workspace/d' }), 'failed')).code).toBe(
       'not-a-file',
     );

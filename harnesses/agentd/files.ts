@@ -37,8 +37,17 @@ const problemOf: Readonly<Record<string, FileFailure>> = {
 export function fileProblem(error: unknown): FileProblem {
   if (error instanceof FileProblem) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const text = error instanceof Error ? error.message : String(error);
-  return new FileProblem(problemOf[code] ?? 'io', text);
+  return new FileProblem(problemOf[code] ?? 'io', wordsOf(error));
+}
+
+/** `ENOENT: no such file or directory, realpath '/workspace/a'` as a person says it: `/workspace/a: no such file or directory`. */
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const said = /^E[A-Z0-9]+: (.+?), /.exec(error.message)?.[1];
+  if (said === undefined) return error.message;
+  const at = 'path' in error && typeof error.path === 'string' ? error.path : '';
+  // Half a file of ours beside the one that was meant is no name that anybody knows.
+  return at === '' || path.basename(at).startsWith('.berth-') ? said : `${at}: ${said}`;
 }
 
 export const listItemsMax = 20_000;

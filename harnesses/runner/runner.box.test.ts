@@ -691,6 +691,11 @@ describe('files and changes', () => {
     execFileSync('git', ['apply', '-'], { cwd: from, input: patch.bytes });
     expect(readFileSync(join(from, 'a.txt'), 'utf8')).toContain('changed');
     expect(existsSync(join(from, 'c.txt'))).toBe(true);
+    for (const path of ['/workspace/c.txt', 'c.txt']) {
+      const one = (await read(stage, { kind: 'changes.patch', path })).bytes.toString();
+      expect(one).toContain('+++ b/c.txt');
+      expect(one).not.toContain('a.txt');
+    }
     const base = await read(stage, { kind: 'file.read', path: '/workspace/a.txt', rev: 'base' });
     expect(base.bytes.toString()).toBe('one\ntwo\n');
     const again = await read(stage, { kind: 'archive.write', overwrite: false }, [tar]);

@@ -153,8 +153,7 @@ async function serve(
     }
     case 'file.read': {
       if (purpose.rev === 'base') {
-        const path = workspacePath(purpose.path).replace(/^\/workspace\/?/, '');
-        const { sizeBytes, etag, ...command } = await session.base().show(path);
+        const { sizeBytes, etag, ...command } = await session.base().show(gitPath(purpose.path));
         control(socket, { meta: { sizeBytes, modifiedAtMs: 0, etag } });
         await pour(session, command, socket);
         return;
@@ -200,12 +199,17 @@ async function serve(
       control(socket, { meta: { files } });
       return;
     }
-    case 'changes.patch':
-      await pour(session, await session.base().patch(purpose.path), socket);
+    case 'changes.patch': {
+      const path = purpose.path === undefined ? undefined : gitPath(purpose.path);
+      await pour(session, await session.base().patch(path), socket);
       return;
+    }
   }
   log({ purpose }, 'unknown purpose');
 }
+
+/** As git names it: from the workspace's top. */
+const gitPath = (path: string): string => workspacePath(path).replace(/^\/workspace\/?/, '');
 
 /** At once when it is gone already: nobody would ever let its source go on. */
 function whenGone(socket: WebSocket, act: () => void): void {

@@ -29,6 +29,14 @@ export function fileTagOf(ifMatch: string | undefined): string | undefined {
   ]);
 }
 
+/** A condition that would not be looked at must not seem to hold: what it is meant to protect would be overwritten. */
+export function refuseCondition(name: string, value: string | undefined): void {
+  if (value === undefined) return;
+  throw invalid(`${name} is not understood here.`, [
+    { pointer: name, detail: 'is not known here; If-Match is' },
+  ]);
+}
+
 /** RFC 7240; what is not understood is ignored, as it says. */
 export function waitSecondsOf(prefer: string | undefined): number | null {
   const match = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?/i.exec(prefer ?? '');

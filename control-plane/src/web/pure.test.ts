@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { QueryTable } from '@berth/contract/routes';
 import { cookieOf } from './auth.ts';
-import { acceptable, fileTagOf, versionOf, waitSecondsOf } from './conditions.ts';
+import { acceptable, fileTagOf, refuseCondition, versionOf, waitSecondsOf } from './conditions.ts';
 import { createHosts } from './hosts.ts';
 import { problemOf } from './refusals.ts';
 import { waitAfter } from './sign-in-limit.ts';
@@ -128,6 +128,10 @@ test('a file’s tag is passed on as it is', () => {
   expect(fileTagOf('"a-1"')).toBe('"a-1"');
   expect(fileTagOf('*')).toBe('*');
   expect(() => fileTagOf('a-1')).toThrow(expect.objectContaining({ code: 'invalid-request' }));
+  expect(() => refuseCondition('If-None-Match', '*')).toThrow(
+    expect.objectContaining({ code: 'invalid-request' }),
+  );
+  expect(() => refuseCondition('If-None-Match', undefined)).not.toThrow();
 });
 
 test.each([

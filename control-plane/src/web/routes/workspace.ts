@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { Response } from 'express';
 import { empty, json } from '../answer.ts';
 import { hasBody } from '../body.ts';
-import { fileTagOf } from '../conditions.ts';
+import { fileTagOf, refuseCondition } from '../conditions.ts';
 import type { Mount } from '../mount.ts';
 import { invalid } from '../refusals.ts';
 import type { TerminalsPort, WorkspacesPort } from '../ports.ts';
@@ -67,6 +67,7 @@ export function mountWorkspace(
     return 'sent';
   });
   mount('writeFile', async ({ actor, params, query, request }) => {
+    refuseCondition('If-None-Match', request.headers['if-none-match']);
     const ifMatch = fileTagOf(request.headers['if-match']);
     const options = ifMatch === undefined ? {} : { ifMatch };
     const { etag } = await workspaces.write(actor, params.sessionId, query.path, request, options);
