@@ -83,11 +83,12 @@ export const runnerFrame = z.discriminatedUnion('op', [
     version: z.string(),
     /** What the answer to the dial said under `challengeHeader`: this was said on this connection, and now. */
     challenge: z.optional(z.string()),
-    /** Sessions with a journal on this runner: `lastN` is the highest number given out so far, `ackedN` the highest that it heard acknowledged. */
+    /** Sessions with a journal on this runner: `firstN` is the lowest number that it still has, `lastN` the highest given out so far, `ackedN` the highest that it heard acknowledged. */
     sessions: z.array(
       z.object({
         sessionId: uuid,
         sourceId: uuid,
+        firstN: z.optional(z.int()),
         lastN: z.int(),
         ackedN: z.optional(z.int()),
         generation: z.int(),

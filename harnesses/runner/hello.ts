@@ -22,6 +22,7 @@ export const helloOf = (
   sessions: [...entries].map(({ sessionId, journal, outbox, spec }) => ({
     sessionId,
     sourceId: journal.sourceId,
+    firstN: journal.firstN,
     lastN: journal.lastN,
     ackedN: outbox.ackedN,
     generation: spec?.generation ?? 0,

@@ -71,7 +71,7 @@ export function createOutbox(options: {
     },
     acked(n) {
       acked = Math.max(acked, n);
-      journal.ack(n);
+      journal.ack(acked);
       hint();
     },
     pause() {

@@ -15,3 +15,22 @@ export async function loseJournal(sql: Sql, sessionId: string, at: Date): Promis
     [sessionId, at],
   );
 }
+
+/**
+ * The same when the log is what was put back, and what lies between it and the journal is gone: of messages and questions from before `copied`. Those that waited, too:
+ * one may have been sent since then, and sent again under its own id the runner would only say that it knows it, and nobody would ever hear of its end.
+ */
+export async function loseBetween(
+  sql: Sql,
+  sessionId: string,
+  { copied, at }: { copied: Date; at: Date },
+): Promise<void> {
+  await sql.query(
+    `update turn set state = 'unknown', version = version + 1 where session_id = $1 and state = any($2::text[]) and created_at < $3`,
+    [sessionId, ['queued', ...inFlight], copied],
+  );
+  await sql.query(
+    `update approval set state = 'superseded', revision = revision + 1, decided_at = $2 where session_id = $1 and state = 'waiting' and about is null and created_at < $3`,
+    [sessionId, at, copied],
+  );
+}

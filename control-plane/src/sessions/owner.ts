@@ -3,14 +3,14 @@ import type { SessionStatus } from '@berth/contract';
 import type pg from 'pg';
 import { sessionLimits } from './limits.ts';
 import type { Entry } from './log/entry.ts';
-import { raiseEpoch, readEpoch } from './log/heads.ts';
+import { raiseEpoch, readEpoch, skipSource } from './log/heads.ts';
 import type { SessionLog, SessionLost } from './log/session-log.ts';
 import type { LogWriter } from './log/writer.ts';
 import { readState } from './facts.store.ts';
 import { loseJournal } from './journal-loss.store.ts';
 import { isTransient } from './log/sqlstate.ts';
 import type { Seats } from './ports.ts';
-import { inTransaction, throughOutages } from './sql.ts';
+import { inTransaction, throughOutages, type Sql } from './sql.ts';
 
 /** Another process writes this session: what the rows say is left for it to look at (`commands.ts`). */
 export class Elsewhere extends Error {
@@ -57,6 +57,8 @@ export interface TakeOver {
   readonly owned: Owned;
   /** The journal that was counted before is gone, and with it what became of the turn under way. */
   readonly journalLost: boolean;
+  /** Some of it is gone, between what the log has and what is left. */
+  readonly gap?: boolean;
   readonly isNew: boolean;
 }
 
@@ -189,6 +191,11 @@ export class Owner {
     await this.#takeOver(owned.sessionId, { sourceLost: true });
   }
 
+  /** Within a job: the runner has not got what comes next any more, but what comes after `n`. `then`: what follows from it, in the transaction that counts on from there. */
+  async skipTo({ sessionId }: Owned, n: number, then: (sql: Sql) => Promise<void>): Promise<void> {
+    await this.#takeOver(sessionId, { gap: { n, then } });
+  }
+
   async #own(sessionId: string, options: RunOptions): Promise<Owned> {
     if (options.greeting === true) await this.#checkEpoch(sessionId);
     else await this.#checkSeat(sessionId);
@@ -238,12 +245,15 @@ export class Owner {
 
   async #takeOver(
     sessionId: string,
-    options: RunOptions & { sourceLost?: boolean },
+    options: RunOptions & {
+      sourceLost?: boolean;
+      gap?: { n: number; then: (sql: Sql) => Promise<void> };
+    },
   ): Promise<Owned> {
     const before = this.#owned.get(sessionId);
     // Raising the epoch would fence what we have queued ourselves.
     if (before?.log.lost === null) await queue(before.log, []);
-    const lost = options.sourceLost ?? false;
+    const { gap, sourceLost: lost = false } = options;
     // In one step with the new count: a crash in between would leave a turn under way that the next journal gets once more.
     const head = await throughOutages(
       () =>
@@ -253,7 +263,10 @@ export class Owner {
           const { sourceId: now, previousSourceId: then } = raised;
           const journalLost = then !== null && then !== now;
           if (journalLost) await loseJournal(sql, sessionId, new Date(this.#now()));
-          return { ...raised, journalLost };
+          if (gap === undefined) return { ...raised, journalLost };
+          // Not again when only the reply to the commit was lost.
+          if (await skipSource(sql, sessionId, gap.n)) await gap.then(sql);
+          return { ...raised, journalLost, lastSourceSeq: Math.max(gap.n, raised.lastSourceSeq) };
         }),
       this.#signal,
     );
@@ -295,6 +308,7 @@ export class Owner {
       await this.#mend({
         owned,
         journalLost: head.journalLost,
+        gap: gap !== undefined,
         isNew: options.isNew ?? false,
       });
     } catch (error) {

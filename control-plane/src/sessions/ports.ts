@@ -68,6 +68,7 @@ export interface RunnerEvents {
     held: readonly {
       sessionId: string;
       sourceId: string;
+      firstN?: number | undefined;
       lastN: number;
       ackedN?: number | undefined;
       generation: number;

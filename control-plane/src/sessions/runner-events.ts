@@ -8,8 +8,9 @@ import { entryOf } from './entries.ts';
 import { readState, readyHere, writeFields } from './facts.store.ts';
 import { createIngest } from './ingest.ts';
 import type { LogWriter } from './log/writer.ts';
-import { queue, type Owned } from './owner.ts';
+import type { Owned } from './owner.ts';
 import type { RunnerEvents } from './ports.ts';
+import { createRestored } from './restored.ts';
 import { throughOutages } from './sql.ts';
 
 type Held = Parameters<RunnerEvents['hello']>[1][number];
@@ -20,8 +21,10 @@ export function createRunnerEvents(
   binding: Binding,
   grants: Pick<EgressGrants, 'grant'>,
 ): RunnerEvents {
+  const restored = createRestored(core);
+
   /** What the log holds of this journal. Null: not ours, or deleted. */
-  async function welcome({ sessionId, sourceId, lastN, ackedN = 0 }: Held) {
+  async function welcome({ sessionId, sourceId, firstN = 1, lastN, ackedN = 0 }: Held) {
     try {
       return await core.owner.run(
         sessionId,
@@ -36,15 +39,9 @@ export function createRunnerEvents(
             // Older than what was taken from it: what it says of the turn under way is of the past. The runner sees the same and begins another journal.
             core.logger.error({ sessionId, lastN, lastSourceSeq }, 'a journal was rolled back');
             await core.owner.loseSource(owned);
-          }
-          if (ackedN > lastSourceSeq) {
-            core.logger.error({ sessionId, ackedN, lastSourceSeq }, 'the database was rolled back');
-            const text =
-              'This database is older than what was last said here: a backup was restored. Messages sent since then are missing; what the agent answered follows as far as its runner still has it, and its files are as they were.';
-            const at = core.clock.now();
-            await queue(owned.log, [entryOf('notice', { code: 'log-restored', text }, at)]);
-          }
-          return { sessionId, sourceId, lastSourceSeq };
+          } else if (firstN > lastSourceSeq + 1) await restored.skip(owned, firstN);
+          else if (ackedN > lastSourceSeq) await restored.say(owned, ackedN);
+          return { sessionId, sourceId, lastSourceSeq: Math.max(lastSourceSeq, owned.committed) };
         },
         { sourceId, greeting: true },
       );

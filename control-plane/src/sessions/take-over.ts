@@ -13,7 +13,8 @@ import { endedTurns, readTurn, resentTurns } from './turns.store.ts';
  * The process before this one may have died between a row and its event, or the database may have gone away there. Rows come first everywhere, so what is missing is always an event: it is
  * found by looking, and said now. Meets the session's events once, when it changes hands or a job failed.
  */
-export async function mend(core: Core, { owned, journalLost, isNew }: TakeOver): Promise<void> {
+export async function mend(core: Core, taken: TakeOver): Promise<void> {
+  const { owned, journalLost, gap = false, isNew } = taken;
   if (isNew) return;
   const { sessionId } = owned;
   // First what others left: what is said there is not missing any more.
@@ -49,7 +50,7 @@ export async function mend(core: Core, { owned, journalLost, isNew }: TakeOver):
   }
   await countUsage(core.pool, sessionId);
   // A journal that is gone says no more: what it left open is as long as it will ever be.
-  const cut = journalLost ? owned.log.closeAll(at) : [];
+  const cut = journalLost || gap ? owned.log.closeAll(at) : [];
   // Committed before anything else is decided: what is said here must not be found missing again.
   if (cut.length + missing.length > 0) await queue(owned.log, [...cut, ...missing]);
 }

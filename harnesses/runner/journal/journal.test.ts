@@ -134,6 +134,38 @@ test('acked segments go, and what they amounted to stays', async () => {
   await again[Symbol.asyncDispose]();
 });
 
+test('what is left begins where it says, also after a log that needs more than it had acknowledged', async () => {
+  const journal = await openAt({ segmentBytes: 500 });
+  expect(journal.firstN).toBe(1);
+  const say = async () => {
+    journal.put(delta('x'.repeat(50)));
+    await journal.synced();
+  };
+  for (let at = 0; at < 20; at++) await say();
+  expect(journal.firstN).toBe(1);
+  journal.ack(journal.lastN);
+  const { firstN, lastN } = journal;
+  expect(firstN).toBeGreaterThan(1);
+  expect((await journal.read(1))[0]?.n).toBe(firstN);
+  // An older log asks for all that is left: none of it goes before that has it.
+  journal.ack(0);
+  for (let at = 0; at < 20; at++) await say();
+  expect(journal.firstN).toBe(firstN);
+  expect((await journal.read(firstN))[0]?.n).toBe(firstN);
+  await journal[Symbol.asyncDispose]();
+  const again = await openAt({ segmentBytes: 500 });
+  expect(again.firstN).toBe(firstN);
+  expect((await all(again, firstN)).length).toBe(lastN + 20 - firstN + 1);
+  // Files that were to go and stayed, with a hole behind them, are not what is left.
+  await again[Symbol.asyncDispose]();
+  const [, second] = (await readdir(dir)).sort();
+  await rm(join(dir, second ?? ''));
+  const holed = await openAt({ segmentBytes: 500 });
+  expect(holed.firstN).toBeGreaterThan(firstN);
+  expect((await all(holed, holed.firstN)).at(0)?.n).toBe(holed.firstN);
+  await holed[Symbol.asyncDispose]();
+});
+
 test('items that left memory are read from disk', async () => {
   const journal = await openAt({ segmentBytes: 1_000_000 });
   const big = 'y'.repeat(100_000);

@@ -18,6 +18,8 @@ export type NewItem = Omit<SourceItem, 'n'>;
 
 export interface Journal extends AsyncDisposable {
   readonly sourceId: string;
+  /** Lowest number from which on everything is still here; behind the last, when nothing is. */
+  readonly firstN: number;
   /** Highest number given out, and highest that is on disk. */
   readonly lastN: number;
   readonly durableN: number;
@@ -34,7 +36,7 @@ export interface Journal extends AsyncDisposable {
   synced(): Promise<void>;
   /** Durable items from `from` on, up to a batch. */
   read(from: number): Promise<SourceItem[]>;
-  /** Everything up to `n` is in the log: it may go. */
+  /** Everything up to `n` is in the log: it may go. Less than before: the log was replaced by an older one, and needs what is left. */
   ack(n: number): void;
 }
 
@@ -122,7 +124,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
       const head = Buffer.from(encodeLine({ t: 'head', sourceId, ...at } satisfies Entry));
       await write(handle, head, 0);
       await syncDir(dir);
-      const begun = { index, path, lastN: at.lastN, bytes: head.length };
+      const begun = { index, path, before: at.lastN, lastN: at.lastN, bytes: head.length };
       segments.push(begun);
       return { segment: begun, file: handle };
     } catch (error) {
@@ -214,6 +216,14 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
 
   return {
     sourceId,
+    get firstN() {
+      let first = segment.before + 1;
+      for (const { before, lastN: end } of segments.slice(0, -1).reverse()) {
+        if (end !== first - 1) break; // one that was to be dropped, and was left behind
+        first = before + 1;
+      }
+      return first;
+    },
     get lastN() {
       return lastN;
     },
@@ -278,7 +288,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
       return batch;
     },
     ack(n) {
-      acked = Math.max(acked, Math.min(n, durableN));
+      acked = Math.min(n, durableN);
       while ((cache[0]?.item.n ?? Infinity) <= acked) cacheBytes -= cache.shift()?.bytes ?? 0;
       drop();
     },

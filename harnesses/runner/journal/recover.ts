@@ -12,6 +12,8 @@ export type Entry =
 export interface Segment {
   index: number;
   path: string;
+  /** Highest item before it. */
+  before: number;
   /** Highest item in it or before it. */
   lastN: number;
   bytes: number;
@@ -51,6 +53,7 @@ export async function recover(dir: string): Promise<Found | null> {
     const segment: Segment = {
       index: Number.parseInt(name, 10),
       path,
+      before: head.lastN,
       lastN: head.lastN,
       bytes: lines.goodBytes,
     };

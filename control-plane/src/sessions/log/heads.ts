@@ -55,6 +55,15 @@ export async function raiseEpoch(
   };
 }
 
+/** In the transaction that raised the epoch: the journal has nothing up to `n` any more, and is counted on from there. Never back: false when it was counted that far already. */
+export async function skipSource(sql: Sql, sessionId: string, n: number): Promise<boolean> {
+  const { rowCount } = await sql.query(
+    `update session_head set last_source_seq = $2 where session_id = $1 and last_source_seq < $2`,
+    [sessionId, n],
+  );
+  return rowCount === 1;
+}
+
 /**
  * For the `where` of a row that only the session's writer writes; $1 is the session. The head is locked: a take-over waits for what is written here, or is seen.
  * So a process that was frozen in the middle of a job, for however long, writes nothing of it after the thaw.

@@ -7,6 +7,8 @@ interface Journal {
   sourceId: string;
   items: SourceItem[];
   acked: number;
+  /** So many of the first are not on its disk any more. */
+  forgotten?: number;
   accepted: Set<string>;
 }
 
@@ -117,9 +119,10 @@ export class FakeRunner implements RunnerPort {
   }
 
   async reconnect(): Promise<void> {
-    const held = [...this.journals].map(([sessionId, { sourceId, items }]) => ({
+    const held = [...this.journals].map(([sessionId, { sourceId, items, forgotten = 0 }]) => ({
       sessionId,
       sourceId,
+      firstN: forgotten + 1,
       lastN: items.length,
       generation: 1,
     }));
@@ -129,7 +132,7 @@ export class FakeRunner implements RunnerPort {
     for (const { sessionId, sourceId, lastSourceSeq } of sessions) {
       const journal = this.journal(sessionId);
       journal.acked = Math.max(journal.acked, lastSourceSeq);
-      const rest = journal.items.slice(lastSourceSeq);
+      const rest = journal.items.slice(Math.max(lastSourceSeq, journal.forgotten ?? 0));
       if (rest.length > 0) this.events.events(sessionId, sourceId, rest);
     }
   }
