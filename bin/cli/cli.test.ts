@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { findForm, helpFor, parseForm, related, UsageError } from './args.ts';
 import { environmentOf, repositoryOf } from './commands/agents.ts';
+import { createAwayWords } from './away.ts';
 import { answeredBefore, chooseOption } from './commands/approvals.ts';
 import { afterLeaving, sizeOf } from './commands/attach.ts';
 import { howToSettle } from './commands/settle.ts';
@@ -269,6 +270,22 @@ describe('Ctrl-C while a message is on its way', () => {
       'cancel s',
     ]);
   });
+});
+
+test('a server that is away for longer than a restart is said once, and that it is back', () => {
+  const away = createAwayWords();
+  const retry = (attempt: number) => away({ kind: 'awaiting-retry', attempt, delayMs: 250 });
+  expect(away({ kind: 'connected', attempt: 0 })).toBeNull();
+  expect([retry(1), away({ kind: 'connected', attempt: 1 })]).toEqual([null, null]);
+  expect([1, 2, 3, 4].map(retry)).toEqual([
+    null,
+    null,
+    expect.stringContaining('does not answer'),
+    null,
+  ]);
+  expect(away({ kind: 'connecting', attempt: 4 })).toBeNull();
+  expect(away({ kind: 'connected', attempt: 4 })).toBe('the server is back');
+  expect(away({ kind: 'connected', attempt: 0 })).toBeNull();
 });
 
 test('a terminal without a size gets the usual one', () => {

@@ -1,6 +1,7 @@
 import type { Event } from '@berth/contract';
 import { numberOf } from '../args.ts';
-import { exitCode, type Run } from '../context.ts';
+import { createAwayWords } from '../away.ts';
+import { exitCode, Refused, type Run } from '../context.ts';
 import { createTranscript } from '../transcript.ts';
 
 const pageSize = 1000;
@@ -29,12 +30,19 @@ export const log: Run = async (context) => {
     { after },
     { events: (events) => events.forEach(take), problem: reject },
   );
+  const away = createAwayWords();
+  const unlisten = channels.onState((state) => {
+    const said = away(state);
+    if (said !== null) context.tell(context.style.dim(said));
+    if (state.kind === 'disconnected') reject(new Refused('the server ended the connection'));
+  });
   const end = (): void => resolve(exitCode.ok);
   process.once('SIGINT', end);
   try {
     return await promise;
   } finally {
     process.removeListener('SIGINT', end);
+    unlisten();
     stop();
   }
 };

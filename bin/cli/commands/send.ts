@@ -2,6 +2,7 @@ import { howToSettle } from './settle.ts';
 import { randomUUID } from 'node:crypto';
 import { codeOf, type BerthClient } from '@berth/client';
 import type { Event, Payload } from '@berth/contract';
+import { createAwayWords } from '../away.ts';
 import { exitCode, Refused, type Context, type Run } from '../context.ts';
 import { oneLine, shortId } from '../format.ts';
 import { createTranscript } from '../transcript.ts';
@@ -96,7 +97,10 @@ export const send: Run = async (context) => {
     { after: session.lastSeq },
     { events: (events) => events.forEach(take), problem: reject },
   );
+  const away = createAwayWords();
   const unlisten = channels.onState((state) => {
+    const said = away(state);
+    if (said !== null) context.tell(context.style.dim(said));
     if (state.kind === 'disconnected') reject(new Refused('the server ended the connection'));
   });
   // The first Ctrl-C stops the turn, not the program: its end is worth seeing.
