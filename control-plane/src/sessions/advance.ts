@@ -32,21 +32,36 @@ const canTake = (core: Core, state: SessionState): boolean =>
 export async function advance(core: Core, owned: Owned, approvals = false): Promise<void> {
   let state = await readState(core.pool, owned.sessionId);
   if (state === null || state.deleted) return;
-  if (state.turn === null && state.queued > 0 && canTake(core, state)) {
-    const at = new Date(core.clock.now());
-    const turn = await consumeNext(core.pool, owned.sessionId, owned.log.epoch, at);
+  const free = state.turn === null && state.queued > 0 && canTake(core, state);
+  if (free || (owned.handing && state.turn === 'sent')) {
+    const turn = await handNext(core, owned, free);
     if (turn === null) await core.owner.mustOwn(owned);
-    else {
-      await sayMissingQueued(core, owned, turn);
-      await writeFields(core.pool, owned.sessionId, { currentTurnId: turn.id });
-      owned.heardAt = core.clock.now();
-      core.runner.turn(owned.sessionId, turn.id, turn.prompt);
-      state = { ...state, turn: 'sent', queued: state.queued - 1 };
-    }
+    else if (free) state = { ...state, turn: 'sent', queued: state.queued - 1 };
   }
   const asked = state.turn === 'unknown' && (await askAbout(core, owned));
   await stateStatus(core, owned, state);
   changed(core, owned, approvals || asked);
+}
+
+/**
+ * Of a message that became `sent` the runner must hear. When the database goes away in between, even with its answer to that very step, the next look begins
+ * here again; the runner knows a message that it has. Null: there is none, or another process writes the session by now.
+ */
+async function handNext(core: Core, owned: Owned, free: boolean): Promise<TurnRow | null> {
+  const { pool, clock } = core;
+  const { sessionId, log } = owned;
+  owned.handing = true;
+  const turn = free
+    ? await consumeNext(pool, sessionId, log.epoch, new Date(clock.now()))
+    : (await turnsInFlight(pool, sessionId))[0];
+  if (turn) {
+    await sayMissingQueued(core, owned, turn);
+    await writeFields(pool, sessionId, { currentTurnId: turn.id });
+    owned.heardAt = clock.now();
+    core.runner.turn(sessionId, deliveryId(turn), turn.prompt);
+  }
+  owned.handing = false;
+  return turn ?? null;
 }
 
 /** Another process stored it and died before it had left that to be said: its writer, who lives on, is the first who sees it. */

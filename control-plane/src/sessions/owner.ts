@@ -37,6 +37,8 @@ export interface Owned {
   readonly resolved: Set<string>;
   /** Turns that were said to be queued because their event was missing: whoever stored them need not say it any more. */
   readonly queued: Set<string>;
+  /** A message became `sent`, or may have, and the runner was not given it yet. */
+  handing: boolean;
   /** Deliveries that a person had sent again, and the turn of each. */
   readonly deliveries: Map<string, string>;
 }
@@ -297,6 +299,7 @@ export class Owner {
       missedAt: null,
       resolved: new Set(),
       queued: new Set(),
+      handing: false,
       deliveries: new Map(),
     };
     owned.log = log;

@@ -277,6 +277,24 @@ test('a message that is stored and withdrawn while nobody writes its session is 
   expect((await of(kept)).filter((kind) => kind === 'turn.queued')).toHaveLength(2);
 });
 
+test('the database goes away between the row that says sent and the word to the runner: the next look says it', async () => {
+  await using world = await openWorld();
+  const { actor, db, runner } = world;
+  const id = await world.ready();
+  const first = await running(world, id);
+  const next = randomUUID();
+  await world.feature.turns.create(actor, id, { id: next, prompt: text('next') });
+  await db.pool.query(`create sequence tries;
+    create function refuse() returns trigger language plpgsql as
+      $$ begin if nextval('tries') <= 3 then raise exception 'going down' using errcode = '57P01'; end if; return new; end $$;
+    create trigger away before update of current_turn_id on session for each row
+      when (new.current_turn_id = '${next}') execute function refuse()`);
+  runner.say(id, 'turn.ended', { turnId: first, state: 'done' }, first);
+  await until('delivered', () => Promise.resolve(runner.delivered.includes(next)));
+  expect(runner.delivered.filter((turnId) => turnId === next)).toHaveLength(1);
+  expect(await world.feature.sessions.get(actor, id)).toMatchObject({ currentTurnId: next });
+});
+
 test('each start of a sandbox is bound once', async () => {
   await using world = await openWorld();
   const { feature, runner } = world;
