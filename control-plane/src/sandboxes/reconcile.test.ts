@@ -20,8 +20,9 @@ function world(more: Partial<ReconcilerOptions> = {}) {
   const wanted = new Map<string, SandboxIntent>();
   const told: string[] = [];
   const phases: PhaseReport[] = [];
+  let installed = false;
   let specFaults: (string | Error)[] = [];
-  let fault: (at: 'looking' | 'telling') => void = () => undefined;
+  let fault: (at: 'looking' | 'telling' | `phase ${string}`) => void = () => undefined;
   let quiesced: (signal: AbortSignal) => Promise<void> = async () => undefined;
   const reconciler = createReconciler({
     driver,
@@ -35,12 +36,14 @@ function world(more: Partial<ReconcilerOptions> = {}) {
       spec: async ({ sessionId, generation }, progress) => {
         const fault = specFaults.shift();
         if (fault !== undefined) throw typeof fault === 'string' ? new Error(fault) : fault;
-        await progress({ phase: 'installing', detail: 'an agent' });
+        if (!installed) await progress({ phase: 'installing', detail: 'an agent' });
+        installed = true;
         return { sessionId, generation, env: {}, agents: [], limits: {} };
       },
     },
     reports: {
       phase: async (_, report) => {
+        fault(`phase ${report.phase}`);
         phases.push(report);
         told.push(report.reason === undefined ? report.phase : `${report.phase}: ${report.reason}`);
       },
@@ -105,7 +108,7 @@ test('makes, suspends, wakes and removes, and tells each step once', async () =>
   expect(told).toEqual([
     ...['creating', 'installing', 'starting', 'running', note],
     ...['suspending', 'quiesce', 'suspended'],
-    ...['waking', 'installing', 'starting', 'running'],
+    ...['waking', 'starting', 'running'],
     ...['removed', 'removed!'],
   ]);
   expect(driver.calls).toEqual(['ensure s', 'suspend s', 'ensure s', 'remove s']);
@@ -120,7 +123,7 @@ test('one that died is told as lost, with its log, and comes back by itself', as
   expect(told.slice(5)).toEqual([
     'lost: killed: out of memory',
     'notice sandbox-lost',
-    ...['waking', 'installing', 'starting', 'running'],
+    ...['waking', 'starting', 'running'],
   ]);
   expect(phases.find((report) => report.phase === 'lost')?.logs).toEqual(['last words']);
 });
@@ -200,6 +203,29 @@ test('what cannot be prepared is told in its own words, and tried again', async 
   want('running');
   await until('failed: the registry cannot be reached');
   await until('running');
+});
+
+test('a sandbox is not woken before it is stored that it wakes', async () => {
+  const { want, until, faultAt, driver } = world();
+  want('running');
+  await until('running');
+  want('suspended');
+  await until('suspended');
+  let refused = 0;
+  faultAt((at) => {
+    if (at !== 'phase waking' || refused >= 3) return;
+    refused += 1;
+    throw new Error('the database is away');
+  });
+  const wakenAfter: number[] = [];
+  const ensure = driver.ensure.bind(driver);
+  driver.ensure = (...call) => {
+    wakenAfter.push(refused);
+    return ensure(...call);
+  };
+  want('running');
+  await until('running', 2);
+  expect(wakenAfter).toEqual([3]);
 });
 
 test('a database that is away is no failure of the sandbox: it is only tried again', async () => {

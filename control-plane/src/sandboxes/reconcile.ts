@@ -257,10 +257,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         logger.warn({ sessionId, err: error }, 'the runner could not be told early');
       });
     };
-    // What is told need not be waited for: it is told in order, and a failure to tell ends the step as any other.
+    // It is told in order, and a failure to tell ends the step as any other.
     const begun = phase(sessionId, memory, { phase: why === 'create' ? 'creating' : 'waking' });
-    const tell = (report: PhaseReport): Promise<void> =>
-      begun.then(() => phase(sessionId, memory, report));
+    // Of a session that sleeps nothing is believed: that it wakes is stored before anything in it can speak.
+    if (why !== 'create') await begun;
+    const tell = (report: PhaseReport) => begun.then(() => phase(sessionId, memory, report));
     const make = async (): Promise<Sandbox> => {
       const spec = await making(() => intents.spec(intent, tell, signal));
       const started = making(() => gate(() => driver.ensure(spec, signal, early)));
