@@ -8,7 +8,7 @@ import { runBounded } from './run-bounded.mjs';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const results = join(root, 'test-results');
 /** With how many minutes each may take: several times what it takes, and together less than CI waits. */
-const projects = { unit: 5, pg: 6, box: 8, e2e: 15, seen: 35 };
+const projects = { unit: 5, pg: 6, box: 8, e2e: 20, seen: 35 };
 const bin = (...path) => join(root, 'node_modules', ...path);
 
 const node = (...args) =>
