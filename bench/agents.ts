@@ -1,7 +1,8 @@
 /**
  * POST /sessions with a prompt → the first text of the model at a channel reader, with every agent that needs a model, in a local sandbox, its
  * model a scripted one behind Berth's gateway. Beside it, taking turns in the same run: the same walls and the same agent started bare, spoken to over ACP,
- * its model asked directly; and `opencode serve`, without any walls, from the start of its process and once more when it is up.
+ * its model asked directly; and `opencode serve` and OpenHands agent-server, without any walls, each from the start of its process and once more when it
+ * is up. OpenHands is an agent of its own: it takes its turns beside opencode.
  *
  *   node bench/agents.ts [--n=8] [--only=opencode,codex]
  */
@@ -23,6 +24,7 @@ import { startModelServer } from '../e2e/support/model-server.ts';
 import { bareFirstText, type BareLaunch } from './support/bare-agent.ts';
 import { dist, ensureBuilt, root } from './support/built.ts';
 import { startOpencodeServe } from './support/opencode-serve.ts';
+import { ensureOpenhands, startOpenhandsServer } from './support/openhands-server.ts';
 import { option, report, type Row } from './support/report.ts';
 import { summary, type Summary } from './support/stats.ts';
 
@@ -115,15 +117,62 @@ async function throughBerth(agentId: string): Promise<number> {
   return firstTextMs;
 }
 
+/** What serves conversations without any sandbox. */
+interface Peer {
+  readonly name: string;
+  start(): Promise<Server>;
+  readonly coldMs: number[];
+  readonly warmMs: number[];
+}
+type Server = AsyncDisposable & {
+  readonly readyMs: number;
+  firstText(prompt: string, answers: (text: string) => boolean): Promise<number>;
+};
+
 /** Cold, as a session of Berth begins, and a second conversation of the same server. */
-async function throughServe(binary: string, env: Record<string, string>) {
-  await using server = await startOpencodeServe({
-    binary,
-    env: { ...sandboxEnvironment(env, {}), PATH: process.env['PATH'] ?? '' },
-  });
+async function throughPeer(peer: Peer) {
+  await using server = await peer.start();
   const first = await server.firstText(prompt, answers);
   const coldMs = server.readyMs + first;
   return { coldMs, warmMs: await server.firstText(prompt, answers) };
+}
+
+const withoutWalls = (env: Record<string, string>): Record<string, string> => ({
+  ...sandboxEnvironment(env, {}),
+  PATH: process.env['PATH'] ?? '',
+});
+
+function peersOf(id: string, record: HarnessRecord, hostPath: string): Peer[] {
+  if (id !== 'opencode') return [];
+  const found: Peer[] = [
+    {
+      name: 'opencode serve',
+      start: () =>
+        startOpencodeServe({
+          binary: `${hostPath}/bin/opencode`,
+          env: withoutWalls({ ...bareLaunch(record).env, OPENCODE_SERVER_PASSWORD: '' }),
+        }),
+      coldMs: [],
+      warmMs: [],
+    },
+  ];
+  const openhands = ensureOpenhands();
+  if ('missing' in openhands)
+    console.error(`OpenHands agent-server is left out: ${openhands.missing}`);
+  else
+    found.push({
+      name: 'OpenHands agent-server',
+      start: () =>
+        startOpenhandsServer({
+          program: openhands.program,
+          env: withoutWalls({}),
+          modelUrl: `${model.url}/v1`,
+          model: 'scripted',
+        }),
+      coldMs: [],
+      warmMs: [],
+    });
+  return found;
 }
 
 const only = process.argv.find((word) => word.startsWith('--only='))?.slice('--only='.length);
@@ -144,7 +193,7 @@ for (const { id } of (await harnesses.list()).filter(isWanted)) {
   });
   const bare: number[] = [];
   const whole: number[] = [];
-  const serve = { cold: [] as number[], warm: [] as number[] };
+  const peers = peersOf(id, record, prepared.hostPath);
   for (let round = -1; round < n; round++) {
     const launch = bareLaunch(record);
     const alone = await bareFirstText({
@@ -155,18 +204,13 @@ for (const { id } of (await harnesses.list()).filter(isWanted)) {
       launch,
     });
     const through = await throughBerth(agent.id);
-    const beside =
-      id === 'opencode'
-        ? await throughServe(`${prepared.hostPath}/bin/opencode`, {
-            ...launch.env,
-            OPENCODE_SERVER_PASSWORD: '',
-          })
-        : undefined;
-    if (round < 0) continue; // warms the page cache
-    if (beside) {
-      serve.cold.push(beside.coldMs);
-      serve.warm.push(beside.warmMs);
+    for (const peer of peers) {
+      const { coldMs, warmMs } = await throughPeer(peer);
+      if (round < 0) continue;
+      peer.coldMs.push(coldMs);
+      peer.warmMs.push(warmMs);
     }
+    if (round < 0) continue; // warms the page cache
     bare.push(alone.firstTextMs);
     whole.push(through);
     console.error(
@@ -185,18 +229,22 @@ for (const { id } of (await harnesses.list()).filter(isWanted)) {
     },
   );
   more[id] = { berth: summary(whole), bare: summary(bare), ratio };
-  if (serve.cold.length > 0) {
-    const [cold, warm] = [summary(serve.cold), summary(serve.warm)];
+  for (const { name, coldMs, warmMs } of peers) {
+    const [cold, warm] = [summary(coldMs), summary(warmMs)];
     rows.push(
       {
-        what: 'opencode serve, without a sandbox: its start → first text, p50',
+        what: `${name}, without a sandbox: its start → first text, p50`,
         measured: cold.p50,
         unit: 'ms',
       },
-      { what: 'opencode serve, up: new session → first text, p50', measured: warm.p50, unit: 'ms' },
-      { what: 'Berth / opencode serve', measured: summary(whole).p50 / cold.p50, unit: '×' },
+      { what: `${name}, up: new session → first text, p50`, measured: warm.p50, unit: 'ms' },
+      {
+        what: `Berth with ${id} / ${name}`,
+        measured: summary(whole).p50 / cold.p50,
+        unit: '×',
+      },
     );
-    more['opencode serve'] = { cold, warm };
+    more[name] = { cold, warm };
   }
 }
 channels.close();

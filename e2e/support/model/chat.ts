@@ -1,6 +1,8 @@
 import { imagesOf, isObject, list, textOf, type Json } from './mind.ts';
 import { nextCall, speak, type Protocol } from './protocol.ts';
 
+const usage = { prompt_tokens: 100, completion_tokens: 20, total_tokens: 120 };
+
 /** chat/completions, as opencode speaks it. */
 export const chat: Protocol = {
   takes: (path) => path.endsWith('/chat/completions'),
@@ -14,6 +16,29 @@ export const chat: Protocol = {
       isObject(tool['function']) ? String(tool['function']['name']) : '',
     ),
   }),
+  whole(answer) {
+    const isTool = answer.kind === 'tool';
+    const message = isTool
+      ? {
+          role: 'assistant',
+          content: null,
+          tool_calls: [
+            {
+              id: `call_${nextCall()}`,
+              type: 'function',
+              function: { name: answer.name, arguments: JSON.stringify(answer.args) },
+            },
+          ],
+        }
+      : { role: 'assistant', content: answer.words.join('') };
+    const finish = isTool ? 'tool_calls' : 'stop';
+    return {
+      id: 'chat-1',
+      object: 'chat.completion',
+      choices: [{ index: 0, message, finish_reason: finish }],
+      usage,
+    };
+  },
   async stream(answer, send, gone) {
     const choose = (delta: Json, finish: string | null = null): void =>
       send({
@@ -37,7 +62,7 @@ export const chat: Protocol = {
       id: 'chat-1',
       object: 'chat.completion.chunk',
       choices: [],
-      usage: { prompt_tokens: 100, completion_tokens: 20, total_tokens: 120 },
+      usage,
     });
     send('[DONE]');
   },
