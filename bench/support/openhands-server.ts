@@ -118,6 +118,7 @@ export async function startOpenhandsServer(options: {
       // Pieces of an answer go to who listens at that time; they are in no history.
       const socket = new WebSocket(`${url.replace('http', 'ws')}/sockets/events/${id}`);
       const text = Promise.withResolvers<number>();
+      text.promise.catch(() => undefined); // what fails first is thrown below
       socket.on('message', (data: Buffer) => {
         const { kind, content } = JSON.parse(data.toString()) as {
           kind?: string;
