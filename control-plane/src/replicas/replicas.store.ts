@@ -51,11 +51,13 @@ export async function leave(sql: Sql, id: string): Promise<void> {
   await sql.query(`delete from replica where id = $1`, [id]);
 }
 
-export async function claimRunner(sql: Sql, runnerId: string, id: string): Promise<void> {
-  await sql.query(`update runner set replica_id = $2, last_seen_at = now() where id = $1`, [
-    runnerId,
-    id,
-  ]);
+/** When it was claimed: with the process, it names this claim. Null: no such runner. */
+export async function claimRunner(sql: Sql, runnerId: string, id: string): Promise<string | null> {
+  const { rows } = await sql.query<{ since: string }>(
+    `update runner set replica_id = $2, last_seen_at = now() where id = $1 returning last_seen_at::text as since`,
+    [runnerId, id],
+  );
+  return rows[0]?.since ?? null;
 }
 /** Only our own claim: another one may have it by now. */
 export async function releaseRunner(sql: Sql, runnerId: string, id: string): Promise<void> {

@@ -45,7 +45,8 @@ export interface Replicas extends AsyncDisposable {
   withRole(role: string): Promise<Address | null>;
   address(id: string): Promise<Address | null>;
   holds(secret: string): boolean;
-  claim(runnerId: string): Promise<void>;
+  /** The link of this runner is ours from now on, until somebody claims it anew. Null: no such runner. */
+  claim(runnerId: string): Promise<{ replicaId: string; since: string } | null>;
   release(runnerId: string): Promise<void>;
   /** Told the runners whose links are ours, as of a moment: after each heartbeat, and when another process claimed one. */
   onClaims(listener: ClaimsListener): void;
@@ -179,8 +180,9 @@ export async function createReplicas(options: {
     },
     async claim(runnerId) {
       await ready.promise;
-      await store.claimRunner(pool, runnerId, id);
+      const since = await store.claimRunner(pool, runnerId, id);
       hints.publish(channel, id);
+      return since === null ? null : { replicaId: id, since };
     },
     release: (runnerId) => store.releaseRunner(pool, runnerId, id),
     onClaims: (listener) => claims.add(listener),

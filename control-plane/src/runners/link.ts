@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { WebSocket } from 'ws';
 import * as z from 'zod/mini';
 import type { Clock } from '../clock.ts';
-import type { RunnerEvents } from '../sessions/index.ts';
+import type { LinkClaim, RunnerEvents } from '../sessions/index.ts';
 import { createCalls } from './calls.ts';
 import { limits } from './limits.ts';
 
@@ -33,7 +33,7 @@ export class Link {
   readonly #events: () => RunnerEvents;
   readonly #logger: Logger;
   readonly #clock: Clock;
-  readonly #greeted: (link: Link, hello: Hello) => Promise<void>;
+  readonly #greeted: (link: Link, hello: Hello) => Promise<LinkClaim | undefined>;
   readonly #foreign: (link: Link) => void;
   readonly #chains = new Map<string, Promise<void>>();
   readonly #heart: NodeJS.Timeout;
@@ -52,7 +52,7 @@ export class Link {
     events: () => RunnerEvents;
     logger: Logger;
     clock: Clock;
-    greeted: (link: Link, hello: Hello) => Promise<void>;
+    greeted: (link: Link, hello: Hello) => Promise<LinkClaim | undefined>;
     /** It speaks another version of the link, and is closed. */
     foreign: (link: Link) => void;
     closed: (link: Link) => void;
@@ -205,11 +205,11 @@ export class Link {
     );
   }
   async #welcome(hello: Hello): Promise<void> {
-    await this.#greeted(this, hello);
+    const claim = await this.#greeted(this, hello);
     if (this.#state !== 'greeting') return;
     // Serving from the moment in which `hello` is told, not before: who finds a link must find what its runner has.
     this.#state = 'welcoming';
-    const answer = await this.#events().hello(this.runnerId, hello.sessions);
+    const answer = await this.#events().hello(this.runnerId, hello.sessions, claim);
     this.#welcomed(answer);
   }
   #welcomed(answer: Awaited<ReturnType<RunnerEvents['hello']>>): void {

@@ -209,8 +209,9 @@ export function createRunners(options: {
             'runner connected',
           );
           // Known to all before its sessions are taken over: from then on others leave them to us.
-          await replicas.claim(runnerId);
+          const claim = await replicas.claim(runnerId);
           if (opened.has(link)) claimedAt.set(link, clock.now());
+          return claim === null ? undefined : { runnerId, ...claim };
         },
         foreign: () => foreign(runnerId, 'another version'),
         closed() {

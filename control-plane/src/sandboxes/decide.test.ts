@@ -67,6 +67,12 @@ test.each<[SandboxIntent, Sandbox, Step]>([
   [intent('running', 1), sandbox('running', 2), { do: 'confirm-running' }],
   [intent('running', 1), sandbox('suspended', 1), { do: 'ensure', why: 'wake' }],
   [intent('suspended'), sandbox('running'), { do: 'suspend', quiesce: true }],
+  [
+    { ...intent('running'), suspending: true },
+    sandbox('running'),
+    { do: 'suspend', quiesce: true },
+  ],
+  [{ ...intent('running'), suspending: true }, sandbox('suspended'), { do: 'ensure', why: 'wake' }],
   [intent('suspended'), sandbox('gone'), { do: 'suspend', quiesce: false }],
   [
     intent('running'),

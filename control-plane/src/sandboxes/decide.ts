@@ -30,6 +30,8 @@ export function decide(intent: SandboxIntent | null, sandbox: Sandbox | null): S
       if (sandbox === null) return { do: 'ensure', why: 'create' };
       switch (sandbox.state) {
         case 'running':
+          // Whoever put it to sleep died over it. That is finished, then it wakes: so all that follows is told in order.
+          if (intent.suspending === true) return { do: 'suspend', quiesce: true };
           return sandbox.generation >= intent.generation
             ? { do: 'confirm-running' }
             : { do: 'ensure', why: 'replace' };

@@ -16,6 +16,8 @@ export interface SandboxIntent {
   readonly sessionId: string;
   readonly desired: 'running' | 'suspended' | 'removed';
   readonly generation: number;
+  /** It was told that it is being put to sleep, and not yet that it sleeps: what its agent says meanwhile counts for nothing. */
+  readonly suspending?: boolean;
 }
 
 /** What the reconciler tells; `sessions` writes it into the log and the row. */

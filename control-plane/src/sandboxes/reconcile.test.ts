@@ -78,8 +78,8 @@ function world(more: Partial<ReconcilerOptions> = {}) {
     told,
     phases,
     stop,
-    want: (desired: Desired, generation = 1): void => {
-      wanted.set('s', { sessionId: 's', desired, generation });
+    want: (desired: Desired, generation = 1, suspending = false): void => {
+      wanted.set('s', { sessionId: 's', desired, generation, suspending });
       reconciler.hint('s');
     },
     specFails: (...faults: (string | Error)[]) => (specFaults = faults),
@@ -203,6 +203,17 @@ test('what cannot be prepared is told in its own words, and tried again', async 
   want('running');
   await until('failed: the registry cannot be reached');
   await until('running');
+});
+
+test('whoever put it to sleep died over it, and it is to run: it sleeps, then it wakes', async () => {
+  const { want, until, told, onQuiesce } = world();
+  want('running');
+  await until('running');
+  told.length = 0;
+  onQuiesce(async () => want('running')); // told meanwhile that it sleeps
+  want('running', 1, true);
+  await until('running');
+  expect(told).toEqual(['suspending', 'quiesce', 'suspended', 'waking', 'starting', 'running']);
 });
 
 test('a sandbox is not woken before it is stored that it wakes', async () => {

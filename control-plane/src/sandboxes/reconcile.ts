@@ -198,6 +198,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         running.delete(sessionId);
         await making(() => gate(() => driver.suspend(sessionId, signal)));
         await phase(sessionId, memory, { phase: 'suspended' });
+        memory.again ||= intent?.desired === 'running';
         return;
       case 'remove':
         if (intent === null) logger.warn({ sessionId }, 'sandbox of no session removed');
@@ -253,9 +254,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const { sessionId } = intent;
     // The runner makes its sockets while the sandbox starts. Told again below when it runs; when it fails, that takes it back.
     const early = (sandbox: Sandbox): void => {
-      reports.running(sandbox).catch((error: unknown) => {
-        logger.warn({ sessionId, err: error }, 'the runner could not be told early');
-      });
+      const failed = (err: unknown) => logger.warn({ sessionId, err }, 'not told early');
+      reports.running(sandbox).catch(failed);
     };
     // It is told in order, and a failure to tell ends the step as any other.
     const begun = phase(sessionId, memory, { phase: why === 'create' ? 'creating' : 'waking' });

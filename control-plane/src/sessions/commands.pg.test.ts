@@ -240,6 +240,58 @@ test('a link that comes back finds what another process has written meanwhile', 
   expect(runner.drops).toBe(0);
 });
 
+test('a hello whose process was frozen over it counts nothing: neither by its claim of the link, nor in the middle', async () => {
+  await using world = await openWorld();
+  const { runner, db, feature } = world;
+  const id = await world.ready();
+  const { sourceId, items } = runner.journal(id);
+  await until('all is taken', async () => runner.journal(id).acked === items.length);
+  const head = async () =>
+    (
+      await db.pool.query<{ epoch: number; source_id: string; last_source_seq: string }>(
+        'select epoch, source_id, last_source_seq from session_head where session_id = $1',
+        [id],
+      )
+    ).rows[0];
+  const counted = await head();
+  const runnerId = randomUUID();
+  await db.pool.query(`insert into runner (id, hash) values ($1, '')`, [runnerId]);
+  const claimed = async (replicaId: string) => {
+    const { rows } = await db.pool.query<{ since: string }>(
+      `update runner set replica_id = $2, last_seen_at = clock_timestamp() where id = $1 returning last_seen_at::text as since`,
+      [runnerId, replicaId],
+    );
+    return { runnerId, replicaId, since: rows[0]?.since ?? '' };
+  };
+  const mine = await claimed(randomUUID());
+  const held = { sessionId: id, lastN: 0, generation: 1 };
+  const stands = expect.objectContaining({ name: 'Elsewhere' }) as unknown;
+
+  // Another process has claimed the link since then, or this one anew.
+  for (const replicaId of [randomUUID(), mine.replicaId]) {
+    await claimed(replicaId);
+    for (const own of [sourceId, randomUUID()])
+      await expect(
+        feature.runnerEvents.hello(runner.id, [{ ...held, sourceId: own }], mine),
+      ).rejects.toEqual(stands);
+  }
+  expect(await head()).toEqual(counted);
+
+  // Frozen behind the first step: by now another process has written the session.
+  await raiseEpoch(db.pool, id, null);
+  const theirs = await head();
+  expect(await raiseEpoch(db.pool, id, null, true, { epoch: counted?.epoch ?? 0 })).toBeNull();
+  expect(await head()).toEqual(theirs);
+  // A claim that stands is good.
+  const again = await claimed(mine.replicaId);
+  const { sessions } = await feature.runnerEvents.hello(
+    runner.id,
+    [{ ...held, sourceId, lastN: items.length }],
+    again,
+  );
+  expect(sessions).toMatchObject([{ lastSourceSeq: Number(counted?.last_source_seq) }]);
+});
+
 test('whoever was taken over from in the middle of a job writes no row of it; whoever has the session does', async () => {
   await using world = await openWorld();
   const { actor, runner, db } = world;

@@ -165,17 +165,23 @@ export async function readIntents(
   sql: Sql,
   sessionId: string | null,
 ): Promise<
-  { sessionId: string; desired: 'running' | 'suspended' | 'removed'; generation: number }[]
+  {
+    sessionId: string;
+    desired: 'running' | 'suspended' | 'removed';
+    generation: number;
+    suspending: boolean;
+  }[]
 > {
   const { rows } = await sql.query<{
     id: string;
     desired: 'running' | 'suspended' | 'removed';
     generation: number;
+    suspending: boolean;
   }>(
-    `select s.id, s.desired, s.generation from session s where $1::uuid is null or s.id = $1 order by s.id desc`,
+    `select s.id, s.desired, s.generation, s.phase = 'suspending' as suspending from session s where $1::uuid is null or s.id = $1 order by s.id desc`,
     [sessionId],
   );
-  return rows.map(({ id, desired, generation }) => ({ sessionId: id, desired, generation }));
+  return rows.map(({ id, ...intent }) => ({ sessionId: id, ...intent }));
 }
 
 export async function readAgentOf(sql: Sql, sessionId: string): Promise<AgentOfSession | null> {

@@ -4,12 +4,12 @@ import type pg from 'pg';
 import { sessionLimits } from './limits.ts';
 import type { Entry } from './log/entry.ts';
 import { raiseEpoch, readEpoch, skipSource } from './log/heads.ts';
-import type { SessionLog, SessionLost } from './log/session-log.ts';
+import { SessionLost, type SessionLog } from './log/session-log.ts';
 import type { LogWriter } from './log/writer.ts';
 import { readState } from './facts.store.ts';
 import { loseJournal } from './journal-loss.store.ts';
 import { isTransient } from './log/sqlstate.ts';
-import type { Seats } from './ports.ts';
+import type { LinkClaim, Seats } from './ports.ts';
 import { inTransaction, throughOutages, type Sql } from './sql.ts';
 
 /** Another process writes this session: what the rows say is left for it to look at (`commands.ts`). */
@@ -48,6 +48,8 @@ export interface RunOptions {
   sourceId?: string;
   /** Its runner has just said hello here: whoever wrote the session until now is fenced. */
   greeting?: boolean;
+  /** Only while it stands is the session taken over. */
+  claim?: LinkClaim;
   isNew?: boolean;
   /** The job of a session in doubt itself: its failure raises no further doubt. */
   mending?: boolean;
@@ -146,12 +148,11 @@ export class Owner {
     options: { isNew?: boolean } = {},
   ): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      const { committed } = await this.run(
+      const lost = await this.run(
         sessionId,
         async (owned) => ({ committed: queue(owned.log, await entries(owned)) }),
         options,
-      );
-      const lost = await inTime(committed);
+      ).then(({ committed }) => inTime(committed), asLost);
       if (lost === null) return;
       if (lost.reason !== 'fenced') throw lost;
       if (attempt === 3) {
@@ -188,14 +189,18 @@ export class Owner {
     throw new Elsewhere(sessionId);
   }
 
-  /** Within a job: the runner has not got the journal that was counted. */
-  async loseSource(owned: Owned): Promise<void> {
-    await this.#takeOver(owned.sessionId, { sourceLost: true });
+  /** Within a job: the runner has not got the journal that was counted. `claim`: who says so has its link. */
+  async loseSource({ sessionId, log }: Owned, claim?: LinkClaim): Promise<void> {
+    await this.#takeOver(sessionId, { sourceLost: true, epoch: log.epoch, ...asked(claim) });
   }
 
   /** Within a job: the runner has not got what comes next any more, but what comes after `n`. `then`: what follows from it, in the transaction that counts on from there. */
-  async skipTo({ sessionId }: Owned, n: number, then: (sql: Sql) => Promise<void>): Promise<void> {
-    await this.#takeOver(sessionId, { gap: { n, then } });
+  async skipTo(
+    { sessionId, log }: Owned,
+    gap: { n: number; then: (sql: Sql) => Promise<void> },
+    claim?: LinkClaim,
+  ): Promise<void> {
+    await this.#takeOver(sessionId, { gap, epoch: log.epoch, ...asked(claim) });
   }
 
   async #own(sessionId: string, options: RunOptions): Promise<Owned> {
@@ -249,6 +254,8 @@ export class Owner {
     sessionId: string,
     options: RunOptions & {
       sourceLost?: boolean;
+      /** Nobody has written the session since then, or it is not taken over. */
+      epoch?: number;
       gap?: { n: number; then: (sql: Sql) => Promise<void> };
     },
   ): Promise<Owned> {
@@ -260,7 +267,7 @@ export class Owner {
     const head = await throughOutages(
       () =>
         inTransaction(this.#pool, async (sql) => {
-          const raised = await raiseEpoch(sql, sessionId, options.sourceId ?? null, lost);
+          const raised = await raiseEpoch(sql, sessionId, options.sourceId ?? null, lost, options);
           if (raised === null) return null;
           const { sourceId: now, previousSourceId: then } = raised;
           const journalLost = then !== null && then !== now;
@@ -278,6 +285,8 @@ export class Owner {
         : await throughOutages(() => readState(this.#pool, sessionId), this.#signal);
     if (head === null || state === null) {
       this.forget(sessionId);
+      const there = await throughOutages(() => readEpoch(this.#pool, sessionId), this.#signal);
+      if (head === null && there !== null) throw new Elsewhere(sessionId);
       throw new Problem('not-found', 'No such session.');
     }
     const log = this.#writer.own({
@@ -338,6 +347,14 @@ async function inTime<T>(committed: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+const asked = (claim?: LinkClaim): { claim?: LinkClaim } => (claim === undefined ? {} : { claim });
+
+/** Also while it is taken over it may be lost to another process. */
+function asLost(error: unknown): SessionLost {
+  if (error instanceof SessionLost) return error;
+  throw error;
 }
 
 /** Resolves after the commit. */

@@ -60,9 +60,19 @@ export interface EgressGrant {
   readonly socket: string;
 }
 
+/** That a process has a runner's link, as the database knows it: another claim, of whomever, has another time or another process. */
+export interface LinkClaim {
+  readonly runnerId: string;
+  readonly replicaId: string;
+  readonly since: string;
+}
+
 /** What the link's server side tells sessions. Implemented by `sessions`. */
 export interface RunnerEvents {
-  /** A runner connected and says what it holds; raises the epoch of each session and answers what the log has of them. */
+  /**
+   * A runner connected and says what it holds; raises the epoch of each session and answers what the log has of them. Rejects when `claim` does not stand any more:
+   * a hello whose process was frozen over it is of the past.
+   */
   hello(
     runnerId: string,
     held: readonly {
@@ -73,6 +83,7 @@ export interface RunnerEvents {
       ackedN?: number | undefined;
       generation: number;
     }[],
+    claim?: LinkClaim,
   ): Promise<{
     sessions: { sessionId: string; sourceId: string; lastSourceSeq: number }[];
     purge: string[];

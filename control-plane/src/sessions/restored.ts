@@ -3,6 +3,8 @@ import type { Core } from './core.ts';
 import { entryOf } from './entries.ts';
 import { loseBetween } from './journal-loss.store.ts';
 import { queue, type Owned } from './owner.ts';
+import type { LinkClaim } from './ports.ts';
+import type { Sql } from './sql.ts';
 
 const older = 'This database is older than what was last said here: a backup was restored.';
 
@@ -25,17 +27,18 @@ export function createRestored(core: Core) {
      * The journal begins behind what the log needs next: what lies between is nowhere any more. It is counted on from where it begins, and what was open in the copy is in
      * question, in one transaction with the notice about it.
      */
-    async skip(owned: Owned, firstN: number): Promise<void> {
+    async skip(owned: Owned, firstN: number, claim?: LinkClaim): Promise<void> {
       const { sessionId, committed } = owned;
       core.logger.error({ sessionId, firstN, committed }, 'the database was rolled back too far');
       const entry = notice(
         'What was said between the two is gone, here and at the runner; the session goes on with what the runner still has, its files are as they were, and of each message that was open or waiting in the backup you are asked whether it arrived.',
       );
-      await core.owner.skipTo(owned, firstN - 1, async (sql) => {
+      const then = async (sql: Sql): Promise<void> => {
         // What came after this process had started was never in a copy: it may be on its way to the runner already.
         await loseBetween(sql, sessionId, { copied: startedAt, at: new Date(entry.at) });
         await insertCommand(sql, core.newId(), sessionId, entry.at, entry);
-      });
+      };
+      await core.owner.skipTo(owned, { n: firstN - 1, then }, claim);
     },
   };
 }

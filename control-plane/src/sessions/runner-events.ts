@@ -9,7 +9,7 @@ import { readState, readyHere, writeFields } from './facts.store.ts';
 import { createIngest } from './ingest.ts';
 import type { LogWriter } from './log/writer.ts';
 import type { Owned } from './owner.ts';
-import type { RunnerEvents } from './ports.ts';
+import type { LinkClaim, RunnerEvents } from './ports.ts';
 import { createRestored } from './restored.ts';
 import { throughOutages } from './sql.ts';
 
@@ -24,7 +24,10 @@ export function createRunnerEvents(
   const restored = createRestored(core);
 
   /** What the log holds of this journal. Null: not ours, or deleted. */
-  async function welcome({ sessionId, sourceId, firstN = 1, lastN, ackedN = 0 }: Held) {
+  async function welcome(
+    { sessionId, sourceId, firstN = 1, lastN, ackedN = 0 }: Held,
+    claim: LinkClaim | undefined,
+  ) {
     try {
       return await core.owner.run(
         sessionId,
@@ -38,12 +41,12 @@ export function createRunnerEvents(
           if (lastN < lastSourceSeq) {
             // Older than what was taken from it: what it says of the turn under way is of the past. The runner sees the same and begins another journal.
             core.logger.error({ sessionId, lastN, lastSourceSeq }, 'a journal was rolled back');
-            await core.owner.loseSource(owned);
-          } else if (firstN > lastSourceSeq + 1) await restored.skip(owned, firstN);
+            await core.owner.loseSource(owned, claim);
+          } else if (firstN > lastSourceSeq + 1) await restored.skip(owned, firstN, claim);
           else if (ackedN > lastSourceSeq) await restored.say(owned, ackedN);
           return { sessionId, sourceId, lastSourceSeq: Math.max(lastSourceSeq, owned.committed) };
         },
-        { sourceId, greeting: true },
+        { sourceId, greeting: true, ...(claim === undefined ? {} : { claim }) },
       );
     } catch (error) {
       if (error instanceof Problem && error.code === 'not-found') return null;
@@ -72,10 +75,10 @@ export function createRunnerEvents(
   return {
     ...createIngest(core, writer, binding),
 
-    async hello(runnerId, held) {
+    async hello(runnerId, held, claim) {
       core.logger.info({ runnerId, sessions: held.length }, 'a runner connected');
       binding.linkChanged(new Map(held.map((each) => [each.sessionId, each.sourceId])));
-      const answers = await Promise.all(held.map(welcome));
+      const answers = await Promise.all(held.map((each) => welcome(each, claim)));
       const sessions = answers.filter((answer) => answer !== null);
       const ours = new Set(sessions.map(({ sessionId }) => sessionId));
       const kept = held.filter(({ sessionId }) => ours.has(sessionId));

@@ -52,5 +52,7 @@ export async function mend(core: Core, taken: TakeOver): Promise<void> {
   // A journal that is gone says no more: what it left open is as long as it will ever be.
   const cut = journalLost || gap ? owned.log.closeAll(at) : [];
   // Committed before anything else is decided: what is said here must not be found missing again.
-  if (cut.length + missing.length > 0) await queue(owned.log, [...cut, ...missing]);
+  if (cut.length + missing.length === 0) return;
+  const lost = await queue(owned.log, [...cut, ...missing]);
+  if (lost !== null) throw lost;
 }

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { LinkClaim } from '../ports.ts';
 import { OpenTexts, openTextsOf } from './fold.ts';
 
 type Sql = Pick<pg.Pool, 'query'>;
@@ -15,14 +16,17 @@ export interface Head {
 /**
  * Takes the session over: every older writer is fenced from now on. The row lock waits for a group that is being committed, so what this returns is the
  * result of all that the older writer stored. Another source's numbers start again at 1: its count is reset in the same statement.
- * `lost`: the source that was counted is gone, and the next one is not known yet. Null: no such session.
+ * `lost`: the source that was counted is gone, and the next one is not known yet. Null: no such session, or what it was to be taken over under does not hold:
+ * that process having the runner's link by that claim, or the session being written in that epoch.
  */
 export async function raiseEpoch(
   pool: Sql,
   sessionId: string,
   sourceId: string | null,
   lost = false,
+  under: { claim?: LinkClaim; epoch?: number } = {},
 ): Promise<(Head & { previousSourceId: string | null }) | null> {
+  const { claim } = under;
   const { rows } = await pool.query<{
     epoch: number;
     last_seq: number;
@@ -35,10 +39,14 @@ export async function raiseEpoch(
      update session_head h set epoch = h.epoch + 1, batch = 0,
        last_source_seq = case when not $3 and ($2::uuid is null or h.source_id = $2) then h.last_source_seq else 0 end,
        source_id = case when $3 then null else coalesce($2, h.source_id) end
-     from old where h.session_id = old.session_id
+     from old where h.session_id = old.session_id and ($4::int is null or h.epoch = $4)
+       and ($5::uuid is null or exists (select 1 from runner r where r.id = $5 and r.replica_id = $6 and r.last_seen_at = $7::timestamptz for share))
      returning h.epoch, h.last_seq::float8 as last_seq, h.last_source_seq::float8 as last_source_seq,
        h.source_id, old.source_id as previous, h.open_from::float8 as open_from`,
-    [sessionId, sourceId, lost],
+    [
+      ...[sessionId, sourceId, lost, under.epoch ?? null],
+      ...[claim?.runnerId ?? null, claim?.replicaId ?? null, claim?.since ?? null],
+    ],
   );
   const row = rows[0];
   if (row === undefined) return null;
