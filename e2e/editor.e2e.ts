@@ -309,7 +309,10 @@ describe.runIf(codeServerRunsHere())('the extension in a real editor', () => {
     const opened = browser.context.waitForEvent('page');
     await editor.run('Berth: Manage Agents in the Browser');
     // The editor asks before it follows a link to somewhere else.
-    await editor.page.getByRole('button', { name: 'Open', exact: true }).click();
+    await editor.page
+      .locator('.monaco-dialog-box')
+      .getByRole('button', { name: 'Open', exact: true })
+      .click();
     const page = await opened;
     await page.getByText('from-elsewhere').first().waitFor();
     expect(new URL(page.url()).origin).toBe(berth.url);
